@@ -1,0 +1,44 @@
+// What every kernel needs from the platform. Compiles under g++ and nvcc; the one header outside
+// .cu files, besides launch.cuh, that may name a CUDA word.
+#pragma once
+
+#include <cstdint>
+
+#ifndef BASIN_HAS_CUDA
+#define BASIN_HAS_CUDA 0
+#endif
+
+#ifdef __CUDACC__
+#define BASIN_HD __host__ __device__ __forceinline__
+#define BASIN_DEVICE __device__ __forceinline__
+#else
+#define BASIN_HD inline
+#define BASIN_DEVICE inline
+#endif
+
+namespace basin {
+
+// An absent backend is one `if constexpr (kHasCuda)`: the discarded branch needs no symbol.
+inline constexpr bool kHasCuda = BASIN_HAS_CUDA != 0;
+
+// Whether a kernel replaces what its output holds, or adds to it.
+enum class Write { Overwrite, Accumulate };
+
+// N neighbouring values moved as one access (16 bytes: the widest that a CUDA thread has).
+template <class T, int N>
+struct alignas(sizeof(T) * N) Pack {
+  T value[N];
+};
+template <class T>
+inline constexpr int kPackSize = 16 / sizeof(T);
+
+template <class Int>
+BASIN_HD constexpr Int ceil_div(Int a, Int b) {
+  return (a + b - 1) / b;
+}
+template <class Int>
+BASIN_HD constexpr Int round_up(Int a, Int b) {
+  return ceil_div(a, b) * b;
+}
+
+}  // namespace basin

@@ -1,0 +1,45 @@
+#include "kernels/simd.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+namespace basin::cpu {
+namespace {
+
+Isa detect() {
+#if defined(__x86_64__)
+  // All of x86-64-v4, respectively v3: a processor may have AVX-512F without the rest.
+  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                  __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vl");
+  const Isa best = v4 ? Isa::Avx512 : v3 ? Isa::Avx2 : Isa::Base;
+#else
+  const Isa best = Isa::Base;
+#endif
+  const char* cap = std::getenv("BASIN_ISA");
+  if (cap == nullptr) return best;
+  const std::string_view name(cap);
+  const Isa wanted = name == "base" ? Isa::Base : name == "avx2" ? Isa::Avx2 : Isa::Avx512;
+  return std::min(best, wanted);
+}
+
+}  // namespace
+
+Isa isa() {
+  static const Isa level = detect();
+  return level;
+}
+
+const char* isa_name(Isa level) {
+  switch (level) {
+    case Isa::Avx512: return "AVX-512";
+    case Isa::Avx2: return "AVX2";
+    case Isa::Base: return "baseline";
+  }
+  return "baseline";
+}
+
+}  // namespace basin::cpu

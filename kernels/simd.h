@@ -1,0 +1,47 @@
+// The machine's vector width, chosen when the program runs: one binary, no illegal instruction
+// on an older processor. A loop is handed over as a callable; it is compiled once for each level
+// (`flatten` inlines the body, so its arithmetic is compiled for that level too).
+#pragma once
+
+#include <cstdint>
+
+namespace basin::cpu {
+
+enum class Isa { Base, Avx2, Avx512 };
+
+// The best level that this processor has, or the one that BASIN_ISA=base|avx2|avx512 caps it to.
+Isa isa();
+const char* isa_name(Isa level);
+
+template <class Body, class... Args>
+void run_base(const Body& body, Args... args) {
+  body(args...);
+}
+#if defined(__x86_64__)
+template <class Body, class... Args>
+__attribute__((target("arch=x86-64-v3"), flatten)) void run_avx2(const Body& body, Args... args) {
+  body(args...);
+}
+template <class Body, class... Args>
+__attribute__((target("arch=x86-64-v4"), flatten)) void run_avx512(const Body& body,
+                                                                   Args... args) {
+  body(args...);
+}
+#endif
+
+// Runs body(args...) compiled for the level `level`.
+template <class Body, class... Args>
+void vectorised_at(Isa level, const Body& body, Args... args) {
+#if defined(__x86_64__)
+  if (level == Isa::Avx512) return run_avx512(body, args...);
+  if (level == Isa::Avx2) return run_avx2(body, args...);
+#endif
+  run_base(body, args...);
+}
+
+template <class Body, class... Args>
+void vectorised(const Body& body, Args... args) {
+  vectorised_at(isa(), body, args...);
+}
+
+}  // namespace basin::cpu

@@ -1,0 +1,52 @@
+// Where work runs: a CPU with a number of threads, or a CUDA stream with its library handles.
+// Every kernel takes one, and does its work in the order of the calls.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kernels/platform.h"
+
+namespace basin {
+
+enum class DeviceKind { Cpu, Cuda };
+
+// The CUDA stream, its cuBLAS and cuDNN handles and the device's properties (stream.cu).
+struct CudaStream;
+
+class Stream {
+ public:
+  // threads >= 1: how many threads work inside one kernel.
+  static Stream cpu(int threads);
+  // The device's index; throws Error(Usage) in one line where there is no such device.
+  static Stream cuda(int index);
+
+  Stream(Stream&&) noexcept = default;
+  Stream& operator=(Stream&&) noexcept = default;
+  ~Stream() = default;
+
+  DeviceKind kind() const { return kind_; }
+  bool is_cuda() const { return kHasCuda && kind_ == DeviceKind::Cuda; }
+  int threads() const { return threads_; }
+  int device_index() const { return index_; }
+  CudaStream& cuda_stream() const { return *cuda_; }
+
+  // Waits until everything that was put on the stream has run (at once on a CPU).
+  void synchronize() const;
+
+ private:
+  Stream(DeviceKind kind, int index, int threads);
+
+  DeviceKind kind_;
+  int index_;
+  int threads_;
+  std::shared_ptr<CudaStream> cuda_;
+};
+
+// A usable CUDA device is one that the driver accepts and that this build has code for.
+int cuda_device_count();
+// "NVIDIA H100, compute capability 9.0, 80 GiB", or why there is none.
+std::string cuda_device_description(int index);
+
+}  // namespace basin
