@@ -1,0 +1,65 @@
+// 2-D convolution (cross-correlation), NHWC, square kernel, equal stride and padding in both
+// directions. oneDNN on a CPU, cuDNN on CUDA, plain loops in float64 on a CPU (reference.h).
+//
+//   x: [n, h, w, c_in]   w: [c_out, kernel, kernel, c_in]   y: [n, h_out, w_out, c_out]
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "kernels/stream.h"
+
+namespace basin {
+
+struct ConvShape {
+  int64_t n, h, w, c_in, c_out;
+  int64_t kernel, stride, padding;
+  int64_t h_out() const { return (h + 2 * padding - kernel) / stride + 1; }
+  int64_t w_out() const { return (w + 2 * padding - kernel) / stride + 1; }
+  int64_t weight_size() const { return c_out * kernel * kernel * c_in; }
+  bool operator==(const ConvShape&) const = default;
+};
+
+// Which passes a convolution must be able to run.
+enum class ConvPasses { Forward, ForwardAndFilter, All };
+
+// One convolution made ready for a shape and the stream's thread count. Library primitives and
+// descriptors are made here, never in a call below. Not shared between threads: each workspace
+// has its own. Weights are packed into the library's layouts once per point in parameter space;
+// the weight gradient is written in a packed layout of its own, which may be summed element by
+// element over chunks and workspaces, and is unpacked once.
+template <class T>
+class Conv {
+ public:
+  Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes);
+  ~Conv();
+  Conv(Conv&&) noexcept;
+
+  // Bytes of the packed weights; 0 where w is used as it is.
+  int64_t packed_bytes() const;
+  // Elements of the packed weight gradient; 0 where it is written in w's own layout.
+  int64_t packed_gradient_size() const;
+  // The most that any call below needs.
+  int64_t scratch_bytes() const;
+
+  void pack(const Stream& stream, const T* w, void* packed) const;
+  void forward(const Stream& stream, const T* x, const T* w, const void* packed, T* y,
+               void* scratch) const;
+  // dx (=, +=) the gradient with respect to x.
+  void backward_data(const Stream& stream, const T* dy, const T* w, const void* packed, T* dx,
+                     Write mode, void* scratch) const;
+  // dw (=, +=) the gradient with respect to w, packed if packed_gradient_size() > 0.
+  void backward_filter(const Stream& stream, const T* x, const T* dy, T* dw, Write mode,
+                       void* scratch) const;
+  // dw (=, +=) the packed gradient in w's own layout.
+  void unpack_gradient(const Stream& stream, const T* packed_dw, T* dw, Write mode) const;
+
+  // The library's name for what runs each pass: "jit:avx512_core | jit:avx512_core | …".
+  std::string description() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace basin

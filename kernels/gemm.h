@@ -1,0 +1,36 @@
+// Matrix product, row-major: C (=, +=) op(A) op(B). oneDNN on a CPU, cuBLASLt on CUDA, a plain
+// loop in float64 on a CPU (the meaning of it: reference.h).
+#pragma once
+
+#include <memory>
+
+#include "kernels/stream.h"
+
+namespace basin {
+
+enum class Transpose { No, Yes };
+
+struct GemmShape {
+  int64_t m, n, k;  // C: [m, n]; op(A): [m, k]; op(B): [k, n]
+  Transpose a = Transpose::No, b = Transpose::No;
+};
+
+// One product made ready for a shape and a write mode: library primitives and their memory
+// descriptors are made here, never in run(). Not shared between threads.
+template <class T>
+class Gemm {
+ public:
+  Gemm(const Stream& stream, const GemmShape& shape);
+  ~Gemm();
+  Gemm(Gemm&&) noexcept;
+
+  int64_t scratch_bytes() const;
+  // scratch: scratch_bytes(), 64-byte aligned.
+  void run(const Stream& stream, const T* a, const T* b, T* c, Write mode, void* scratch) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace basin
