@@ -22,10 +22,6 @@ class Stream {
   // The device's index; throws Error(Usage) in one line where there is no such device.
   static Stream cuda(int index);
 
-  Stream(Stream&&) noexcept = default;
-  Stream& operator=(Stream&&) noexcept = default;
-  ~Stream() = default;
-
   DeviceKind kind() const { return kind_; }
   bool is_cuda() const { return kHasCuda && kind_ == DeviceKind::Cuda; }
   int threads() const { return threads_; }

@@ -1,0 +1,47 @@
+// How an op gets onto a tape: checked, run at once, appended. Included by engine/ops/ only.
+#pragma once
+
+#include <initializer_list>
+
+#include "engine/replay.h"
+
+namespace basin {
+
+struct Recording : std::enable_shared_from_this<Recording> {
+  Recording(const Stream& stream, const Arena& parameters, const Arena* buffers, Mode mode);
+
+  // The tape that the operands share. An operand without a tape, of a freed, frozen or other tape,
+  // or of another element type is an error that names the op.
+  static Recording& of(std::string_view op, std::initializer_list<const Variable*> operands);
+
+  Variable variable(int slot) { return Variable(weak_from_this(), slot); }
+  // A variable's tape and slot, whether or not the tape is still recording.
+  static const Slot& slot_of(const Variable& v);
+  static void rename(const Variable& v, const std::string& name);
+  static std::vector<double> read(const Variable& v);
+
+  Variable append_slot(Slot slot, std::byte* value);
+  // Runs the op and appends it; an output of dtype of the tape each.
+  std::vector<Variable> append(std::unique_ptr<Op> op, std::vector<Variable> inputs,
+                               const std::vector<Shape>& outputs);
+  std::byte* allocate(int64_t bytes);
+  void freeze(const std::vector<Variable>& outputs, Differentiate differentiate, Retain retain);
+
+  Stream stream;
+  std::shared_ptr<Program> program;
+  const Arena* parameters;
+  const Arena* buffers;
+  Memory memory;                // while recording
+  std::vector<Buffer> storage;  // while recording
+};
+
+// Appends Op<float> or Op<double>, by the tape's type, made of `args`.
+template <template <class> class OpOf, class... Args>
+std::vector<Variable> record(Recording& tape, std::vector<Variable> inputs,
+                             const std::vector<Shape>& outputs, const Args&... args) {
+  return dispatch(tape.program->dtype, [&]<class T>(T) {
+    return tape.append(std::make_unique<OpOf<T>>(args...), std::move(inputs), outputs);
+  });
+}
+
+}  // namespace basin

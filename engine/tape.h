@@ -1,0 +1,128 @@
+// The tape: record once, freeze, replay anywhere in parameter space.
+//
+//   Tape tape(stream, weights);                          // parameters by name, any arena
+//   Variable x = tape.input("x", {2, 3}, DType::Float32, data);
+//   Variable loss = mean(relu(linear(x, tape.parameter("w"))));   // runs at once, and is recorded
+//   tape.freeze({loss});                                 // lifetimes, one buffer, write modes
+//   Workspace work(tape, stream);  Point at(tape, stream);
+//   at.move_to(weights, nullptr, work);  work.forward(at);  work.backward(at, gradient);
+//
+// A frozen tape is immutable: any number of threads replay it at once, each in its own Workspace.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/arena.h"
+#include "engine/op.h"
+
+namespace basin {
+
+enum class Mode { Training, Inference };
+
+// A value that has only its place on a tape.
+enum class SlotKind { Input, Parameter, Computed };
+
+struct Slot {
+  std::string name;
+  SlotKind kind;
+  Shape shape;
+  DType dtype;
+  int root;            // the slot whose memory this is a view of; itself, mostly
+  int producer = -1;   // the op that computes it
+  int64_t offset = 0;  // of a parameter: bytes into the arena
+
+  int64_t bytes() const { return shape.size() * dtype_size(dtype); }
+};
+
+// How one gradient of one op is written, decided when the tape is frozen.
+enum class GradientWrite { None, Overwrite, Accumulate, Shared };
+
+// A recorded op and, after freeze(), where its memory lies in a workspace.
+struct Node {
+  std::unique_ptr<Op> op;
+  OpNeeds needs;
+  std::vector<int> inputs, outputs;
+  bool differentiated = false;
+  std::vector<GradientWrite> writes;       // by input
+  GradientWrite output_write = GradientWrite::None;  // into the adjoint that backward writes itself
+  GradientWrite unpack_write = GradientWrite::None;
+  int64_t saved = 0, forward_scratch = 0, backward_scratch = 0;  // offsets in the workspace
+  int64_t packed = 0, packed_gradient = 0;                       // offsets in their own buffers
+};
+
+// Everything that a replay reads. Shared by the tape, its points and its workspaces.
+struct Program {
+  Mode mode = Mode::Training;
+  LayoutPtr parameters, buffers;  // buffers: null where the network has none
+  DType dtype = DType::Float32;
+  std::vector<Slot> slots;
+  std::vector<Node> nodes;
+  std::vector<int> outputs;  // kept to the end; the first is what is differentiated
+  bool frozen = false;
+
+  // The plan (freeze.cpp). Times: forward of op i at i, the seed at n, backward of op i at 2n - i.
+  bool differentiated = false;
+  std::vector<int64_t> value_offset, adjoint_offset;  // by slot; -1 where none lies in the workspace
+  std::vector<int> value_last, adjoint_first, adjoint_last;  // by slot
+  int64_t workspace_bytes = 0, packed_bytes = 0, packed_gradient_bytes = 0;
+
+  int root(int slot) const { return slots[slot].root; }
+  int slot(const std::string& name) const;  // throws, naming the slot that was not found
+};
+
+class Tape;
+struct Recording;
+
+// A handle on a recorded value: cheap to copy, and safe to keep after its tape is gone (its use is
+// then an error that says so).
+class Variable {
+ public:
+  Variable() = default;
+  const Shape& shape() const;
+  DType dtype() const;
+  const std::string& name() const;
+  int slot() const { return slot_; }
+  // The same value under a name for debugging and for Workspace::value().
+  Variable named(const std::string& name) const;
+  // What recording computed, copied to the host; only before freeze().
+  std::vector<double> values() const;
+
+ private:
+  friend struct Recording;
+  Variable(std::weak_ptr<Recording> tape, int slot) : tape_(std::move(tape)), slot_(slot) {}
+  std::weak_ptr<Recording> tape_;
+  int slot_ = -1;
+};
+
+enum class Differentiate { Yes, No };
+// Whether memory is reused as soon as the plan allows, or every value kept for Workspace::value().
+enum class Retain { Planned, All };
+
+class Tape {
+ public:
+  // Records at `parameters` (and `buffers`: running statistics), which must outlive the recording.
+  Tape(const Stream& stream, const Arena& parameters, const Arena* buffers = nullptr,
+       Mode mode = Mode::Training);
+
+  // Data from outside; `data` (on the stream's device) is read while recording.
+  Variable input(const std::string& name, const Shape& shape, DType dtype, const void* data);
+  Variable parameter(const std::string& name);
+  Mode mode() const;
+
+  // Plans all memory. outputs[0] is the scalar that backward() differentiates; all outputs can be
+  // read after forward(). Ends the recording: its values are released.
+  void freeze(const std::vector<Variable>& outputs, Differentiate = Differentiate::Yes,
+              Retain = Retain::Planned);
+
+  const Program& program() const { return *shared_program(); }
+  std::shared_ptr<const Program> shared_program() const;
+  // Activations, adjoints, scratch and packed gradients of one replay; known after freeze().
+  int64_t workspace_bytes() const;
+
+ private:
+  std::shared_ptr<Recording> recording_;
+};
+
+}  // namespace basin

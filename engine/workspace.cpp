@@ -1,0 +1,193 @@
+#include "engine/workspace.h"
+
+#include "kernels/elementwise.h"
+
+namespace basin {
+
+Point::Point(const Tape& tape, const Stream& stream) : program_(tape.shared_program()) {
+  BASIN_CHECK(program_->frozen, "[point]", "the tape is not frozen: call freeze() first");
+  packed_ = Buffer(stream, program_->packed_bytes);
+}
+
+void Point::stand_at(const Arena& parameters, const Arena* buffers) {
+  BASIN_CHECK(parameters.layout() == program_->parameters && parameters.dtype() == program_->dtype,
+              "[point] parameters",
+              "found an arena of {} {} elements, expected the tape's own layout of {} {}",
+              parameters.size(), dtype_name(parameters.dtype()), program_->parameters->size(),
+              dtype_name(program_->dtype));
+  BASIN_CHECK(program_->buffers == nullptr ||
+                  (buffers != nullptr && buffers->layout() == program_->buffers),
+              "[point] buffers", "found none of the tape's layout, expected running statistics");
+  parameters_ = &parameters;
+  buffers_ = buffers;
+}
+
+void Point::pack(Workspace& work, int part, int parts) {
+  work.use_parameters(*parameters_);
+  for (int k = part; k < static_cast<int>(program_->nodes.size()); k += parts) {
+    if (program_->nodes[k].needs.packed == 0) continue;
+    OpRun run = work.run_of(k, Pass::Forward, this, Write::Overwrite);
+    program_->nodes[k].op->pack(run);
+  }
+}
+
+void Point::move_to(const Arena& parameters, const Arena* buffers, Workspace& work) {
+  BASIN_CHECK(work.program_ == program_, "[point] workspace", "it belongs to another tape");
+  stand_at(parameters, buffers);
+  pack(work, 0, 1);
+}
+
+Workspace::Workspace(const Tape& tape, const Stream& stream)
+    : program_(tape.shared_program()), stream_(stream) {
+  const Program& p = *program_;
+  BASIN_CHECK(p.frozen, "[workspace]", "the tape is not frozen: call freeze() first");
+  buffer_ = Buffer(stream, p.workspace_bytes);
+  packed_gradient_ = Buffer(stream, p.packed_gradient_bytes);
+  zero(stream, packed_gradient_.data(), packed_gradient_.bytes());
+  const auto at = [](const Buffer& buffer, int64_t offset) { return buffer.data() + offset; };
+  for (size_t s = 0; s < p.slots.size(); ++s) {
+    memory_.value.push_back(p.value_offset[s] < 0 ? nullptr : at(buffer_, p.value_offset[s]));
+    memory_.adjoint.push_back(p.adjoint_offset[s] < 0 ? nullptr : at(buffer_, p.adjoint_offset[s]));
+  }
+  for (const Node& node : p.nodes) {
+    memory_.saved.push_back(at(buffer_, node.saved));
+    memory_.forward_scratch.push_back(at(buffer_, node.forward_scratch));
+    memory_.backward_scratch.push_back(at(buffer_, node.backward_scratch));
+    memory_.packed_gradient.push_back(at(packed_gradient_, node.packed_gradient));
+    memory_.states.push_back(node.op->make_state(stream_));
+  }
+}
+
+void Workspace::bind(const std::string& input, const void* data) {
+  const int slot = program_->slot(input);
+  BASIN_CHECK(program_->slots[slot].kind == SlotKind::Input, "[bind] " + input,
+              "it is not an input of the tape");
+  bind(slot, data);
+}
+
+OpRun Workspace::run_of(int node, Pass pass, const Point* at, Write mode) const {
+  std::byte* packed = at == nullptr ? nullptr : at->packed_.data();
+  std::byte* running =
+      at == nullptr || at->buffers_ == nullptr ? nullptr : at->buffers_->data();
+  return {stream_, *program_, memory_, node, pass, packed, running, mode};
+}
+
+void Workspace::check_point(const Point& at, const char* where) const {
+  BASIN_CHECK(at.program_ == program_, where, "the point belongs to another tape");
+  BASIN_CHECK(at.parameters_ != nullptr, where, "the point stands nowhere: call move_to() first");
+}
+
+void Workspace::use_parameters(const Arena& parameters) {
+  for (size_t s = 0; s < program_->slots.size(); ++s) {
+    const Slot& slot = program_->slots[s];
+    if (slot.kind == SlotKind::Parameter) memory_.value[s] = parameters.data() + slot.offset;
+  }
+}
+
+void Workspace::use_gradient(Arena& gradient) {
+  BASIN_CHECK(gradient.layout() == program_->parameters && gradient.dtype() == program_->dtype,
+              "[backward] gradient", "found an arena of another layout or type than the tape's");
+  for (size_t s = 0; s < program_->slots.size(); ++s) {
+    const Slot& slot = program_->slots[s];
+    if (slot.kind == SlotKind::Parameter) memory_.adjoint[s] = gradient.data() + slot.offset;
+  }
+}
+
+void Workspace::forward(const Point& at) {
+  check_point(at, "[forward]");
+  use_parameters(*at.parameters_);
+  for (size_t s = 0; s < program_->slots.size(); ++s) {
+    BASIN_CHECK(program_->slots[s].kind != SlotKind::Input || memory_.value[s] != nullptr,
+                "[forward] " + program_->slots[s].name, "the input has no data: call bind() first");
+  }
+  for (int k = 0; k < static_cast<int>(program_->nodes.size()); ++k) {
+    OpRun run = run_of(k, Pass::Forward, &at, Write::Overwrite);
+    program_->nodes[k].op->forward(run);
+  }
+  state_ = State::Forwarded;
+  forwarded_at_ = at.parameters_;
+}
+
+void Workspace::backward(const Point& at, Arena& gradient, double seed) {
+  backward_part(at, gradient, seed, Write::Overwrite);
+  unpack(gradient);
+}
+
+void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Write mode) {
+  check_point(at, "[backward]");
+  BASIN_CHECK(program_->differentiated, "[backward]", "the tape was frozen with Differentiate::No");
+  BASIN_CHECK(state_ == State::Forwarded, "[backward]", "found {}, expected a forward() before it",
+              state_ == State::Idle ? "no forward()" : "a second backward()");
+  BASIN_CHECK(at.parameters_ == forwarded_at_, "[backward]",
+              "the point has moved since forward(): values and gradient would not belong together");
+  use_gradient(gradient);
+  const int loss = program_->outputs[0];
+  dispatch(program_->dtype, [&]<class T>(T) {
+    map<T>(stream_, Fill<T>{static_cast<T>(seed)}, 1, {},
+           {reinterpret_cast<T*>(memory_.adjoint[loss])});
+  });
+  for (int k = static_cast<int>(program_->nodes.size()) - 1; k >= 0; --k) {
+    if (!program_->nodes[k].differentiated) continue;
+    OpRun run = run_of(k, Pass::Backward, &at, mode);
+    program_->nodes[k].op->backward(run);
+  }
+  state_ = State::Backwarded;
+}
+
+void Workspace::unpack(Arena& gradient, int part, int parts) {
+  use_gradient(gradient);
+  // Two ops that share a weight add up: their order is the backward one, within one part.
+  for (int k = static_cast<int>(program_->nodes.size()) - 1; k >= 0; --k) {
+    const Node& node = program_->nodes[k];
+    if (node.unpack_write == GradientWrite::None || node.inputs[1] % parts != part) continue;
+    OpRun run = run_of(k, Pass::Backward, nullptr, Write::Overwrite);
+    node.op->unpack(run);
+  }
+}
+
+void Workspace::track(Arena& buffers) {
+  BASIN_CHECK(state_ == State::Forwarded, "[track]", "found no forward() before it");
+  for (int k = 0; k < static_cast<int>(program_->nodes.size()); ++k) {
+    OpRun run(stream_, *program_, memory_, k, Pass::Forward, nullptr, buffers.data());
+    program_->nodes[k].op->track(run);
+  }
+}
+
+Tensor Workspace::output(int index) const {
+  const Slot& slot = program_->slots[program_->outputs[index]];
+  return {memory_.value[slot.root], slot.shape, slot.dtype, stream_.kind()};
+}
+
+double Workspace::scalar(int output_index) const {
+  const Tensor tensor = output(output_index);
+  return dispatch(tensor.dtype, [&]<class T>(T value) {
+    copy_to_host(stream_, &value, tensor.data, sizeof(T));
+    return static_cast<double>(value);
+  });
+}
+
+Tensor Workspace::value(const std::string& name) const {
+  const int s = program_->slot(name);
+  const Slot& slot = program_->slots[s];
+  const int n = static_cast<int>(program_->nodes.size());
+  const int now = state_ == State::Backwarded ? 2 * n : n;
+  BASIN_CHECK(state_ != State::Idle, "[value] " + name, "found no forward() before it");
+  BASIN_CHECK(slot.kind != SlotKind::Computed || program_->value_last[slot.root] >= now,
+              "[value] " + name,
+              "the plan has reused its memory: freeze with Retain::All to look at every value");
+  return {memory_.value[slot.root], slot.shape, slot.dtype, stream_.kind()};
+}
+
+Tensor Workspace::adjoint(const std::string& name) const {
+  const int s = program_->slot(name);
+  const Slot& slot = program_->slots[s];
+  BASIN_CHECK(state_ == State::Backwarded, "[adjoint] " + name, "found no backward() before it");
+  BASIN_CHECK(memory_.adjoint[s] != nullptr, "[adjoint] " + name, "nothing differentiates it");
+  BASIN_CHECK(slot.kind != SlotKind::Computed ||
+                  program_->adjoint_last[s] >= 2 * static_cast<int>(program_->nodes.size()),
+              "[adjoint] " + name,
+              "the plan has reused its memory: freeze with Retain::All to look at every adjoint");
+  return {memory_.adjoint[s], slot.shape, slot.dtype, stream_.kind()};
+}
+
+}  // namespace basin
