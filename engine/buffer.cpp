@@ -33,7 +33,10 @@ Buffer::Buffer(const Stream& stream, int64_t bytes) : bytes_(bytes), device_(str
 
 Buffer::~Buffer() {
   if constexpr (kHasCuda) {
-    if (device_ == DeviceKind::Cuda) return cuda::release(data_);
+    if (device_ == DeviceKind::Cuda) {
+      cuda::release(data_);
+      return;
+    }
   }
   std::free(data_);
 }

@@ -55,6 +55,9 @@ class Planner {
         if (reached[output] && wanted_[output]) node.differentiated = true;
       }
       if (!node.differentiated) continue;
+      BASIN_CHECK(reached[node.outputs[0]], fmt::format("[{}]", node.op->name()),
+                  "its first output '{}' leads to no gradient, but another of its outputs does",
+                  p_.slots[node.outputs[0]].name);
       if (const int o = node.needs.writes_adjoint_of_output; o >= 0) {
         const int slot = node.outputs[o];
         node.output_write = written[slot] ? GradientWrite::Accumulate : GradientWrite::Overwrite;

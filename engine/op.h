@@ -17,11 +17,11 @@ class OpRun;
 
 // What an op asks of the plan. Bytes are of one workspace, and of one stream's thread count.
 struct OpNeeds {
-  std::vector<bool> input_in_backward;   // by input: does backward read its value?
-  std::vector<bool> output_in_backward;  // by output
+  std::vector<bool> input_in_backward = {};   // by input: does backward read its value?
+  std::vector<bool> output_in_backward = {};  // by output
   // By input: the output whose adjoint is this input's gradient as it stands (a residual's add),
   // or -1. The plan lets both share memory where it can, and backward then has nothing to copy.
-  std::vector<int> passes;
+  std::vector<int> passes = {};
   // The output whose adjoint backward itself writes (norm_act's sum), or -1.
   int writes_adjoint_of_output = -1;
   bool view = false;         // output 0 is input 0 under another shape

@@ -55,9 +55,9 @@ struct BatchNormOptions {
   Statistics statistics = Statistics::Batch;
   Activation activation = Activation::Relu;
 };
-Variable batch_norm_act(Tape& tape, const Variable& x, const Variable& gamma, const Variable& beta,
+Variable batch_norm_act(const Variable& x, const Variable& gamma, const Variable& beta,
                         const BatchNormOptions& options);
-NormActResult batch_norm_act(Tape& tape, const Variable& x, const Variable& residual,
+NormActResult batch_norm_act(const Variable& x, const Variable& residual,
                              const Variable& gamma, const Variable& beta,
                              const BatchNormOptions& options);
 

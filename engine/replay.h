@@ -19,7 +19,8 @@ enum class Pass { Forward, Backward };
 class OpRun {
  public:
   OpRun(const Stream& stream, const Program& program, const Memory& memory, int node, Pass pass,
-        std::byte* packed, std::byte* running, Write parameter_mode = Write::Overwrite)
+        std::byte* packed, std::byte* running, Write parameter_mode = Write::Overwrite,
+        Write packed_mode = Write::Overwrite)
       : stream(stream),
         program_(program),
         node_(program.nodes[node]),
@@ -28,7 +29,8 @@ class OpRun {
         pass_(pass),
         packed_(packed),
         running_(running),
-        parameter_mode_(parameter_mode) {}
+        parameter_mode_(parameter_mode),
+        packed_mode_(packed_mode) {}
 
   const Stream& stream;
 
@@ -60,6 +62,7 @@ class OpRun {
   }
   Write write(int i) const {
     if (node_.writes[i] == GradientWrite::Accumulate) return Write::Accumulate;
+    if (i == 1 && node_.needs.packed_gradient > 0) return packed_mode_;
     const bool parameter = program_.slots[node_.inputs[i]].kind == SlotKind::Parameter;
     return parameter ? parameter_mode_ : Write::Overwrite;
   }
@@ -73,7 +76,7 @@ class OpRun {
     return reinterpret_cast<T*>(memory_.adjoint[node_.inputs[i]]);
   }
   Write unpack_write() const {
-    return node_.unpack_write == GradientWrite::Accumulate ? Write::Accumulate : Write::Overwrite;
+    return node_.unpack_write == GradientWrite::Accumulate ? Write::Accumulate : parameter_mode_;
   }
 
   std::byte* saved() const { return memory_.saved[index_]; }
@@ -100,7 +103,7 @@ class OpRun {
   Pass pass_;
   std::byte* packed_;
   std::byte* running_;
-  Write parameter_mode_;
+  Write parameter_mode_, packed_mode_;
 };
 
 }  // namespace basin

@@ -26,7 +26,7 @@ void Point::pack(Workspace& work, int part, int parts) {
   work.use_parameters(*parameters_);
   for (int k = part; k < static_cast<int>(program_->nodes.size()); k += parts) {
     if (program_->nodes[k].needs.packed == 0) continue;
-    OpRun run = work.run_of(k, Pass::Forward, this, Write::Overwrite);
+    OpRun run = work.run_of(k, Pass::Forward, this);
     program_->nodes[k].op->pack(run);
   }
 }
@@ -65,11 +65,12 @@ void Workspace::bind(const std::string& input, const void* data) {
   bind(slot, data);
 }
 
-OpRun Workspace::run_of(int node, Pass pass, const Point* at, Write mode) const {
+OpRun Workspace::run_of(int node, Pass pass, const Point* at, Write mode,
+                        Write packed_mode) const {
   std::byte* packed = at == nullptr ? nullptr : at->packed_.data();
   std::byte* running =
       at == nullptr || at->buffers_ == nullptr ? nullptr : at->buffers_->data();
-  return {stream_, *program_, memory_, node, pass, packed, running, mode};
+  return {stream_, *program_, memory_, node, pass, packed, running, mode, packed_mode};
 }
 
 void Workspace::check_point(const Point& at, const char* where) const {
@@ -101,7 +102,7 @@ void Workspace::forward(const Point& at) {
                 "[forward] " + program_->slots[s].name, "the input has no data: call bind() first");
   }
   for (int k = 0; k < static_cast<int>(program_->nodes.size()); ++k) {
-    OpRun run = run_of(k, Pass::Forward, &at, Write::Overwrite);
+    OpRun run = run_of(k, Pass::Forward, &at);
     program_->nodes[k].op->forward(run);
   }
   state_ = State::Forwarded;
@@ -109,11 +110,12 @@ void Workspace::forward(const Point& at) {
 }
 
 void Workspace::backward(const Point& at, Arena& gradient, double seed) {
-  backward_part(at, gradient, seed, Write::Overwrite);
-  unpack(gradient);
+  backward_part(at, gradient, seed, Write::Overwrite, Write::Overwrite);
+  unpack(gradient, Write::Overwrite);
 }
 
-void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Write mode) {
+void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Write mode,
+                              Write packed_mode) {
   check_point(at, "[backward]");
   BASIN_CHECK(program_->differentiated, "[backward]", "the tape was frozen with Differentiate::No");
   BASIN_CHECK(state_ == State::Forwarded, "[backward]", "found {}, expected a forward() before it",
@@ -128,20 +130,18 @@ void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Wri
   });
   for (int k = static_cast<int>(program_->nodes.size()) - 1; k >= 0; --k) {
     if (!program_->nodes[k].differentiated) continue;
-    OpRun run = run_of(k, Pass::Backward, &at, mode);
+    OpRun run = run_of(k, Pass::Backward, &at, mode, packed_mode);
     program_->nodes[k].op->backward(run);
   }
   state_ = State::Backwarded;
 }
 
-void Workspace::unpack(Arena& gradient, int part, int parts) {
+void Workspace::unpack(Arena& gradient, Write mode) {
   use_gradient(gradient);
-  // Two ops that share a weight add up: their order is the backward one, within one part.
   for (int k = static_cast<int>(program_->nodes.size()) - 1; k >= 0; --k) {
-    const Node& node = program_->nodes[k];
-    if (node.unpack_write == GradientWrite::None || node.inputs[1] % parts != part) continue;
-    OpRun run = run_of(k, Pass::Backward, nullptr, Write::Overwrite);
-    node.op->unpack(run);
+    if (program_->nodes[k].unpack_write == GradientWrite::None) continue;
+    OpRun run = run_of(k, Pass::Backward, nullptr, mode);
+    program_->nodes[k].op->unpack(run);
   }
 }
 

@@ -44,8 +44,8 @@ class Workspace {
 
   // The parts of backward(), for a batch in chunks: replays that add up (the first Overwrite) into
   // an arena and into this workspace's packed gradients, and the last step that unpacks them.
-  void backward_part(const Point& at, Arena& gradient, double seed, Write mode);
-  void unpack(Arena& gradient, int part = 0, int parts = 1);
+  void backward_part(const Point& at, Arena& gradient, double seed, Write mode, Write packed_mode);
+  void unpack(Arena& gradient, Write mode);
   std::byte* packed_gradient() const { return packed_gradient_.data(); }
 
   // After forward(): the batch's statistics into the running ones.
@@ -71,7 +71,8 @@ class Workspace {
   void check_point(const Point& at, const char* where) const;
   void use_parameters(const Arena& parameters);
   void use_gradient(Arena& gradient);
-  OpRun run_of(int node, Pass pass, const Point* at, Write mode) const;
+  OpRun run_of(int node, Pass pass, const Point* at, Write mode = Write::Overwrite,
+               Write packed_mode = Write::Overwrite) const;
 
   std::shared_ptr<const Program> program_;
   Stream stream_;

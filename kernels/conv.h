@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "kernels/cost.h"
 #include "kernels/stream.h"
 
 namespace basin {
@@ -16,21 +17,40 @@ struct ConvShape {
   int64_t kernel, stride, padding;
   int64_t h_out() const { return (h + 2 * padding - kernel) / stride + 1; }
   int64_t w_out() const { return (w + 2 * padding - kernel) / stride + 1; }
+  int64_t input_size() const { return n * h * w * c_in; }
   int64_t weight_size() const { return c_out * kernel * kernel * c_in; }
+  int64_t output_size() const { return n * h_out() * w_out() * c_out; }
   bool operator==(const ConvShape&) const = default;
 };
 
+// "conv 3x3 stride 1 padding 1, x [32, 32, 32, 16] -> y [32, 32, 32, 16]", for errors and tables.
+std::string to_string(const ConvShape& shape);
+
 // Which passes a convolution must be able to run.
 enum class ConvPasses { Forward, ForwardAndFilter, All };
+
+// What any one of the three passes costs at least: two of x, w and y are read, the third written.
+// A product with the padding counts like any other, as is the custom.
+template <class T>
+Cost conv_cost(const ConvShape& shape) {
+  const int64_t x = shape.input_size(), w = shape.weight_size(), y = shape.output_size();
+  const int64_t size = sizeof(T);
+  return {(x + w) * size, y * size, 2 * y * shape.kernel * shape.kernel * shape.c_in};
+}
+
+template <class T>
+class ConvBackend;
 
 // One convolution made ready for a shape and the stream's thread count. Library primitives and
 // descriptors are made here, never in a call below. Not shared between threads: each workspace
 // has its own. Weights are packed into the library's layouts once per point in parameter space;
 // the weight gradient is written in a packed layout of its own, which may be summed element by
-// element over chunks and workspaces, and is unpacked once.
+// element over chunks and workspaces (any padding in it is zero), and is unpacked once.
+// `packed` and `scratch` are 64-byte aligned.
 template <class T>
 class Conv {
  public:
+  // A shape that makes no image is an Error(Usage); a pass left out of `passes` is one when called.
   Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes);
   ~Conv();
   Conv(Conv&&) noexcept;
@@ -42,6 +62,7 @@ class Conv {
   // The most that any call below needs.
   int64_t scratch_bytes() const;
 
+  // Does nothing where packed_bytes() is 0.
   void pack(const Stream& stream, const T* w, void* packed) const;
   void forward(const Stream& stream, const T* x, const T* w, const void* packed, T* y,
                void* scratch) const;
@@ -51,15 +72,14 @@ class Conv {
   // dw (=, +=) the gradient with respect to w, packed if packed_gradient_size() > 0.
   void backward_filter(const Stream& stream, const T* x, const T* dy, T* dw, Write mode,
                        void* scratch) const;
-  // dw (=, +=) the packed gradient in w's own layout.
+  // dw (=, +=) the packed gradient in w's own layout; an Error where nothing is packed.
   void unpack_gradient(const Stream& stream, const T* packed_dw, T* dw, Write mode) const;
 
   // The library's name for what runs each pass: "jit:avx512_core | jit:avx512_core | …".
   std::string description() const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<ConvBackend<T>> backend_;
 };
 
 }  // namespace basin

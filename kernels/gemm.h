@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
+#include "kernels/cost.h"
 #include "kernels/stream.h"
 
 namespace basin {
@@ -15,11 +17,22 @@ struct GemmShape {
   Transpose a = Transpose::No, b = Transpose::No;
 };
 
-// One product made ready for a shape and a write mode: library primitives and their memory
+// "gemm [128, 64] = [128, 512] [512, 64]^T", for errors and tables.
+std::string to_string(const GemmShape& shape);
+
+template <class T>
+constexpr Cost gemm_cost(const GemmShape& shape) {
+  const int64_t size = sizeof(T);
+  return {(shape.m + shape.n) * shape.k * size, shape.m * shape.n * size,
+          2 * shape.m * shape.n * shape.k};
+}
+
+// One product made ready for a shape, for both write modes: library primitives and their memory
 // descriptors are made here, never in run(). Not shared between threads.
 template <class T>
 class Gemm {
  public:
+  // A size below 1 is an Error(Usage).
   Gemm(const Stream& stream, const GemmShape& shape);
   ~Gemm();
   Gemm(Gemm&&) noexcept;
@@ -27,6 +40,9 @@ class Gemm {
   int64_t scratch_bytes() const;
   // scratch: scratch_bytes(), 64-byte aligned.
   void run(const Stream& stream, const T* a, const T* b, T* c, Write mode, void* scratch) const;
+
+  // The library's name for what runs it.
+  std::string description() const;
 
  private:
   struct Impl;

@@ -27,7 +27,7 @@ struct NormShape {
 template <class T>
 void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
                             const T* residual, const T* gamma, const T* beta, double eps,
-                            Activation act, T* sum, T* y, T* mean, T* rstd);
+                            Activation act, T* sum, T* y, T* mean, T* rstd, void* scratch);
 
 // ds (=, +=) the gradient with respect to s, given dy and s; dgamma, dbeta: [c] (=, +=).
 // scratch: group_norm_act_scratch bytes.

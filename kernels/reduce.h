@@ -1,8 +1,10 @@
 // Reductions with one written order: partial sums of fixed blocks of kReduceBlock elements, in
 // float64, then a fixed tree over the partials. The result does not depend on the thread count,
-// and stays in device memory.
+// and stays in device memory. NaN and infinity reach the result.
 #pragma once
 
+#include "kernels/cost.h"
+#include "kernels/platform.h"
 #include "kernels/stream.h"
 
 namespace basin {
@@ -10,7 +12,25 @@ namespace basin {
 inline constexpr int64_t kReduceBlock = 4096;
 
 // How many float64 partials a reduction of n elements needs.
-constexpr int64_t reduce_partials(int64_t n) { return ceil_div(n, kReduceBlock); }
+constexpr int64_t reduce_partials(int64_t n) {
+  return ceil_div(n, kReduceBlock);
+}
+
+// The terms of the reductions below: one element added to a running total of type A.
+struct SquareTerm {
+  static constexpr int reads = 1, writes = 0, flops = 2;
+  template <class A, class T>
+  BASIN_HD static A add(A total, T x) {
+    return total + static_cast<A>(x) * static_cast<A>(x);
+  }
+};
+struct PlainTerm {
+  static constexpr int reads = 1, writes = 0, flops = 1;
+  template <class A, class T>
+  BASIN_HD static A add(A total, T x) {
+    return total + static_cast<A>(x);
+  }
+};
 
 // *result = sum_i x[i]^2.  x: [n]; partials: [reduce_partials(n)], scratch.
 template <class T>
@@ -20,18 +40,35 @@ void squared_norm(const Stream& stream, int64_t n, const T* x, double* partials,
 template <class T>
 void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* result);
 
-// sums[c] = sum_r x[r, c]  (x: [rows, columns]), the gradient of a bias; float64 accumulation is
-// not needed here: float32 partials over fixed blocks of rows, then a fixed order.
+// sums[c] (=, +=) sum_r x[r, c]  (x: [rows, columns]), the gradient of a bias: sums in T over
+// fixed blocks of kColumnRows rows, then in float64 over the blocks in their order.
 // partials: [column_sum_partials(rows, columns)] of T, scratch.
-int64_t column_sum_partials(int64_t rows, int64_t columns);
+inline constexpr int64_t kColumnRows = 128;
+constexpr int64_t column_sum_partials(int64_t rows, int64_t columns) {
+  return ceil_div(rows, kColumnRows) * columns;
+}
 template <class T>
 void column_sum(const Stream& stream, int64_t rows, int64_t columns, const T* x, T* partials,
                 T* sums, Write mode);
 
 // out[i] = sum_k parts[k][i] in the order of k, plus decay * w[i] (w may be null): the gradients
-// of several workspaces made one, and the L2 term's, in one pass. `out` may be parts[0].
+// of several workspaces made one, and the L2 term's, in one pass. count >= 1; `parts` itself is in
+// the host's memory; `out` may be parts[0], and no other.
 template <class T>
 void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count, double decay,
                const T* w, T* out);
+
+namespace cuda {
+template <class T>
+void squared_norm(const Stream& stream, int64_t n, const T* x, double* partials, double* result);
+template <class T>
+void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* result);
+template <class T>
+void column_sum(const Stream& stream, int64_t rows, int64_t columns, const T* x, T* partials,
+                T* sums, Write mode);
+template <class T>
+void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count, double decay,
+               const T* w, T* out);
+}  // namespace cuda
 
 }  // namespace basin

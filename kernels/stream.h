@@ -40,9 +40,17 @@ class Stream {
   std::shared_ptr<CudaStream> cuda_;
 };
 
-// A usable CUDA device is one that the driver accepts and that this build has code for.
+// How many CUDA devices the driver reports: 0 without a driver, or in a CPU build. Never throws.
 int cuda_device_count();
-// "NVIDIA H100, compute capability 9.0, 80 GiB", or why there is none.
+// "NVIDIA H100, compute capability 9.0, 80 GiB", or why there is no such usable device.
 std::string cuda_device_description(int index);
+
+// The CUDA side of the above (stream.cu).
+namespace cuda {
+std::shared_ptr<CudaStream> open_stream(int index);
+void synchronize(CudaStream& stream);
+int device_count();
+std::string device_description(int index);
+}  // namespace cuda
 
 }  // namespace basin

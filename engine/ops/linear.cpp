@@ -1,4 +1,6 @@
 // Matrix products and the bias that follows them.
+#include <algorithm>
+
 #include "engine/ops.h"
 #include "engine/record.h"
 #include "kernels/bias.h"

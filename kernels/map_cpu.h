@@ -1,0 +1,44 @@
+// The element driver on a CPU: one vectorised loop, each thread with its own run of elements.
+// Included by the .cpp files that instantiate functors.
+#pragma once
+
+#include <type_traits>
+
+#include "kernels/map.h"
+#include "kernels/parallel.h"
+#include "kernels/simd.h"
+
+namespace basin::cpu {
+
+// Elements [begin, end), in the vector width of the machine.
+template <class T, class F>
+void map_range(const F& functor, int64_t begin, int64_t end, const Inputs<T, F>& in,
+               const Outputs<T, F>& out) {
+  vectorised([=]() {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      Operands<T, F> a;
+      T b[F::writes];
+      for (int k = 0; k < F::reads; ++k) a[k] = in[k][i];
+      apply<T>(functor, a, b);
+      for (int k = 0; k < F::writes; ++k) out[k][i] = b[k];
+    }
+  });
+}
+
+template <class T, class F>
+void map(const Stream& stream, const F& functor, int64_t n, const Inputs<T, F>& in,
+         const Outputs<T, F>& out) {
+  const auto bound = loaded(functor);
+  using Bound = std::remove_const_t<decltype(bound)>;
+  parallel_ranges(
+      stream, n, kLineBytes / int64_t{sizeof(T)}, element_cost<F, T>(n).bytes(),
+      [&](int64_t begin, int64_t end) { map_range<T, Bound>(bound, begin, end, in, out); });
+}
+
+}  // namespace basin::cpu
+
+#define BASIN_INSTANTIATE_MAP(T, ...)                                           \
+  template void map<T, __VA_ARGS__>(const Stream&, const __VA_ARGS__&, int64_t, \
+                                    const Inputs<T, __VA_ARGS__>&,              \
+                                    const Outputs<T, __VA_ARGS__>&);

@@ -1,0 +1,11 @@
+// The CPU side of the descent functors.
+#include "kernels/sgd.h"
+
+#include "kernels/map_cpu.h"
+
+namespace basin::cpu {
+
+BASIN_SGD_FUNCTORS(BASIN_INSTANTIATE_MAP, float)
+BASIN_SGD_FUNCTORS(BASIN_INSTANTIATE_MAP, double)
+
+}  // namespace basin::cpu

@@ -1,0 +1,47 @@
+#include "kernels/stream.h"
+
+#include <utility>
+
+#include "kernels/error.h"
+
+namespace basin {
+namespace {
+
+constexpr const char* kNotBuilt = "this build has no CUDA backend: configure with -DBASIN_CUDA=ON";
+
+}  // namespace
+
+Stream::Stream(DeviceKind kind, int index, int threads)
+    : kind_(kind), index_(index), threads_(threads) {}
+
+Stream Stream::cpu(int threads) {
+  BASIN_CHECK(threads >= 1, "--threads", "found {}, expected 1 or more", threads);
+  return Stream(DeviceKind::Cpu, 0, threads);
+}
+
+Stream Stream::cuda(int index) {
+  if constexpr (kHasCuda) {
+    Stream stream(DeviceKind::Cuda, index, 1);
+    stream.cuda_ = cuda::open_stream(index);
+    return stream;
+  }
+  fail("--device cuda", "{}", kNotBuilt);
+}
+
+void Stream::synchronize() const {
+  if constexpr (kHasCuda) {
+    if (is_cuda()) cuda::synchronize(*cuda_);
+  }
+}
+
+int cuda_device_count() {
+  if constexpr (kHasCuda) return cuda::device_count();
+  return 0;
+}
+
+std::string cuda_device_description(int index) {
+  if constexpr (kHasCuda) return cuda::device_description(index);
+  return kNotBuilt;
+}
+
+}  // namespace basin

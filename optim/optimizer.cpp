@@ -1,0 +1,65 @@
+#include "optim/optimizer.h"
+
+#include <cmath>
+
+#include "kernels/reduce.h"
+#include "optim/sam.h"
+#include "optim/sgd.h"
+
+namespace basin {
+
+Optimizer::Optimizer(const Stream& stream, LayoutPtr layout, DType dtype,
+                     const OptimizerOptions& options)
+    : stream_(stream),
+      options_(options),
+      gradient_(stream, layout, dtype),
+      velocity_(stream, layout, dtype),
+      scalars_(stream, kScalars * int64_t{sizeof(double)}),
+      partials_(stream, reduce_partials(layout->size()) * int64_t{sizeof(double)}) {}
+
+void Optimizer::set_scalar(int slot, double value) {
+  copy_to_device(stream_, scalar(slot), &value, sizeof(double));
+}
+
+void Optimizer::norm(const Arena& arena, int slot) {
+  dispatch(arena.dtype(), [&]<class T>(T) {
+    squared_norm(stream_, arena.size(), arena.as<T>(),
+                 reinterpret_cast<double*>(partials_.data()), scalar(slot));
+  });
+}
+
+void Optimizer::descend(const Arena& gradient, Arena& weights, double learning_rate) {
+  set_scalar(kLearningRate, learning_rate);
+  dispatch(weights.dtype(), [&]<class T>(T) {
+    T* w = weights.as<T>();
+    T* v = velocity_.as<T>();
+    const T* g = gradient.as<T>();
+    if (options_.descent.momentum == 0) {
+      map<T>(stream_, PlainDescent<T>{scalar(kLearningRate), options_.descent}, weights.size(),
+             {w, g}, {w});
+    } else {
+      map<T>(stream_, MomentumDescent<T>{scalar(kLearningRate), options_.descent}, weights.size(),
+             {w, g, v}, {w, v});
+    }
+  });
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const Stream& stream, LayoutPtr layout, DType dtype,
+                                          const OptimizerOptions& o) {
+  const auto not_negative = [](const char* option, double value) {
+    BASIN_CHECK(std::isfinite(value) && value >= 0, option, "found {}, expected a number >= 0",
+                value);
+  };
+  not_negative("--momentum", o.descent.momentum);
+  not_negative("--weight-decay", o.descent.decay);
+  if (o.name == "sgd") return std::make_unique<Sgd>(stream, layout, dtype, o);
+  if (o.name == "sam") {
+    not_negative("--rho", o.rho);
+    not_negative("--sam-step-size", o.sam_step_size);
+    BASIN_CHECK(o.sam_steps >= 1, "--sam-steps", "found {}, expected at least 1", o.sam_steps);
+    return std::make_unique<Sam>(stream, layout, dtype, o);
+  }
+  fail("--optimizer", "found '{}', expected sgd or sam", o.name);
+}
+
+}  // namespace basin

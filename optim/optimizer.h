@@ -1,0 +1,62 @@
+// One training step: reads gradients from an objective, writes the weights once.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/objective.h"
+#include "kernels/sam.h"
+#include "kernels/sgd.h"
+
+namespace basin {
+
+// Which passes of a SAM step move the running statistics of batch norm.
+enum class StatisticsFrom { First, Both, None };
+
+struct OptimizerOptions {
+  std::string name = "sgd";  // sgd, sam
+  DescentOptions descent;
+  double rho = 0.05;
+  int sam_steps = 1;         // K: projected ascent steps
+  double sam_step_size = 1;  // of one ascent step, in units of rho
+  Normalise normalise = Normalise::Yes;
+  StatisticsFrom statistics = StatisticsFrom::First;
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  // One step on the objective's batch. A step that throws has changed nothing but its scratch.
+  virtual void step(Objective& objective, Arena& weights, double learning_rate) = 0;
+
+  // What survives between steps, and so belongs in a checkpoint.
+  Arena& velocity() { return velocity_; }
+  // Of the last step: the gradient at w, and (SAM) at w + eps; for sgd both are the same arena.
+  const Arena& gradient() const { return gradient_; }
+  virtual const Arena& gradient_perturbed() const { return gradient_; }
+  // Of the last step: eps, written to `out`; all zero for sgd.
+  virtual void epsilon(Arena& out) const = 0;
+
+ protected:
+  Optimizer(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options);
+  // w, v <- descent along `gradient`.
+  void descend(const Arena& gradient, Arena& weights, double learning_rate);
+  // scalars_[slot] = |arena|^2
+  void norm(const Arena& arena, int slot);
+
+  // Scalars in device memory, so that a captured step outlives a schedule.
+  enum Scalar { kLearningRate, kRho, kStepRho, kGradientNorm, kEpsilonNorm, kScalars };
+  double* scalar(int slot) const { return reinterpret_cast<double*>(scalars_.data()) + slot; }
+  void set_scalar(int slot, double value);
+
+  Stream stream_;
+  OptimizerOptions options_;
+  Arena gradient_, velocity_;
+  Buffer scalars_, partials_;
+};
+
+// Throws Error(Usage) for an unknown name, rho < 0, …
+std::unique_ptr<Optimizer> make_optimizer(const Stream& stream, LayoutPtr layout, DType dtype,
+                                          const OptimizerOptions& options);
+
+}  // namespace basin

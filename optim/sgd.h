@@ -1,0 +1,15 @@
+// Stochastic gradient descent: one gradient, one descent.
+#pragma once
+
+#include "optim/optimizer.h"
+
+namespace basin {
+
+class Sgd final : public Optimizer {
+ public:
+  Sgd(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options);
+  void step(Objective& objective, Arena& weights, double learning_rate) override;
+  void epsilon(Arena& out) const override;
+};
+
+}  // namespace basin
