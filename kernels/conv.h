@@ -79,6 +79,7 @@ class Conv {
   std::string description() const;
 
  private:
+  ConvPasses passes_;
   std::unique_ptr<ConvBackend<T>> backend_;
 };
 

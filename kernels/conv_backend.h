@@ -29,9 +29,30 @@ class ConvBackend {
   virtual std::string description() const = 0;
 };
 
-// Any T: the loops of reference.h. T = float: oneDNN for each pass that it is fit for.
+// The loops of reference.h, which need no packing and no scratch: float64's backend, and the one
+// of each float32 pass that oneDNN is not fit for.
 template <class T>
-std::unique_ptr<ConvBackend<T>> make_loop_conv(const ConvShape& shape, ConvPasses passes);
+class LoopConv : public ConvBackend<T> {
+ public:
+  explicit LoopConv(const ConvShape& shape) : shape_(shape) {}
+
+  int64_t packed_bytes() const override { return 0; }
+  int64_t packed_gradient_size() const override { return 0; }
+  int64_t scratch_bytes() const override { return 0; }
+  void pack(const Stream&, const T*, void*) const override {}
+  void forward(const Stream& stream, const T* x, const T* w, const void* packed, T* y,
+               void* scratch) const override;
+  void backward_data(const Stream& stream, const T* dy, const T* w, const void* packed, T* dx,
+                     Write mode, void* scratch) const override;
+  void backward_filter(const Stream& stream, const T* x, const T* dy, T* dw, Write mode,
+                       void* scratch) const override;
+  void unpack_gradient(const Stream&, const T*, T*, Write) const override {}
+  std::string description() const override { return "loops | loops | loops"; }
+
+ private:
+  ConvShape shape_;
+};
+
 std::unique_ptr<ConvBackend<float>> make_onednn_conv(const Stream& stream, const ConvShape& shape,
                                                      ConvPasses passes);
 

@@ -1,13 +1,18 @@
 // Normalisation fused with ReLU and with a residual add, NHWC.
 //
-//   s = x + residual (or x);  y = act(gamma * (s - mean) * rstd + beta),  rstd = 1 / sqrt(var + eps)
+//   s = x + residual (or x);  y = act(gamma * (s - mean) * rstd + beta),  rstd = 1 / sqrt(var +
+//   eps)
 //
-// Group norm: mean and var over the positions and channels of each (image, group).
-// Batch norm: over all images and positions of each channel; biased variance normalises.
-// Statistics are two-pass or Welford, never E[x^2] - E[x]^2. The mask of the ReLU is recomputed
-// from s in the backward pass; nothing is saved but mean and rstd.
+// Group norm (Wu and He 2018): mean and var over the positions and channels of each (image, group).
+// Batch norm (Ioffe and Szegedy 2015): over all images and positions of each channel; the biased
+// variance normalises. Statistics are sums of deviations from a running mean, joined in float64
+// (Chan, Golub and LeVeque 1983), never E[x^2] - E[x]^2. The mask of the ReLU is recomputed from s
+// in the backward pass, by the expression of the forward pass; nothing is saved but mean and rstd.
 #pragma once
 
+#include <limits>
+
+#include "kernels/cost.h"
 #include "kernels/stream.h"
 
 namespace basin {
@@ -16,23 +21,72 @@ enum class Activation { None, Relu };
 
 struct NormShape {
   int64_t n;          // images
-  int64_t positions;  // h * w
+  int64_t positions;  // h * w, at least 1
   int64_t c;          // channels; a multiple of groups
   int64_t groups;     // group norm only
   int64_t size() const { return n * positions * c; }
 };
 
+// What the passes compute for one element, on both backends. scale = gamma * rstd, shift = beta;
+// `floor` is where the activation cuts off: 0, or -infinity where there is none. NaN passes
+// through.
+template <class T>
+struct NormElement {
+  T mean, scale, shift, floor;
+
+  // Statistics: the deviation d from a running mean is added to two sums.
+  static constexpr int kMomentFlops = 4;
+  BASIN_HD static void moments(T s, T running_mean, T& sum, T& sum_of_squares) {
+    const T d = s - running_mean;
+    sum += d;
+    sum_of_squares += d * d;
+  }
+
+  // s -> y.
+  static constexpr int kForwardFlops = 4;
+  BASIN_HD T forward(T s) const {
+    const T y = (s - mean) * scale + shift;
+    return y < floor ? floor : y;
+  }
+
+  // The gradient before the activation; 0 where y was cut off (and at 0, as in PyTorch).
+  BASIN_HD T masked(T dy, T d) const { return d * scale + shift <= floor ? T(0) : dy; }
+
+  // Backward, first pass: a_sum adds up dy, b_sum dy * d, with dy masked and d = s - mean.
+  static constexpr int kSumsFlops = 7;
+  BASIN_HD void sums(T dy, T s, T& a_sum, T& b_sum) const {
+    const T d = s - mean;
+    const T g = masked(dy, d);
+    a_sum += g;
+    b_sum += g * d;
+  }
+
+  // Backward, second pass: ds = scale * dy - (offset + slope * d).
+  static constexpr int kBackwardFlops = 8;
+  BASIN_HD T backward(T dy, T s, T offset, T slope) const {
+    const T d = s - mean;
+    return scale * masked(dy, d) - (offset + slope * d);
+  }
+};
+
+// Where the activation cuts off (NormElement::floor).
+template <class T>
+constexpr T floor_of(Activation act) {
+  return act == Activation::Relu ? T(0) : -std::numeric_limits<T>::infinity();
+}
+
+// Group norm.
 // x, residual (may be null), sum, y: [n, positions, c]; sum is written where residual is given, and
 // may be null otherwise. gamma, beta: [c]. mean, rstd: [n, groups], written.
+// scratch (forward and backward): group_norm_act_scratch bytes, 64-byte aligned.
+template <class T>
+int64_t group_norm_act_scratch(const NormShape& shape, int threads);
 template <class T>
 void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
                             const T* residual, const T* gamma, const T* beta, double eps,
                             Activation act, T* sum, T* y, T* mean, T* rstd, void* scratch);
-
-// ds (=, +=) the gradient with respect to s, given dy and s; dgamma, dbeta: [c] (=, +=).
-// scratch: group_norm_act_scratch bytes.
-template <class T>
-int64_t group_norm_act_scratch(const NormShape& shape, int threads);
+// ds (=, +=) the gradient with respect to s, given dy and s; null: not wanted. dgamma, dbeta: [c]
+// (=, +=), summed image by image within a thread, then over the threads in their order.
 template <class T>
 void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
                              const T* gamma, const T* beta, const T* mean, const T* rstd,
@@ -40,6 +94,7 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              Write parameter_mode, void* scratch);
 
 // Batch norm in training: mean, rstd and the unbiased variance of the batch: [c], written.
+// n * positions >= 2. scratch: batch_norm_act_scratch bytes, 64-byte aligned.
 template <class T>
 int64_t batch_norm_act_scratch(const NormShape& shape, int threads);
 template <class T>
@@ -69,5 +124,62 @@ void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const
 template <class T>
 void update_running_statistics(const Stream& stream, int64_t c, double momentum, const T* mean,
                                const T* unbiased_variance, T* running_mean, T* running_variance);
+
+// What a norm moves between the cache that holds one image (group norm: each tensor once) or none
+// (batch norm: each tensor once a pass) and the rest, and computes. Parameters and statistics are
+// small against the tensors and not counted.
+enum class NormKind { Group, Batch, Fixed };
+template <class T>
+constexpr Cost norm_act_forward_cost(NormKind kind, const NormShape& shape, bool residual) {
+  using E = NormElement<T>;
+  const int64_t size = shape.size(), r = residual ? 1 : 0;
+  const int64_t again = kind == NormKind::Batch ? 1 : 0, moments = kind == NormKind::Fixed ? 0 : 1;
+  return {(1 + r + again) * size * static_cast<int64_t>(sizeof(T)),
+          (1 + r) * size * static_cast<int64_t>(sizeof(T)),
+          (E::kForwardFlops + r + moments * E::kMomentFlops) * size};
+}
+template <class T>
+constexpr Cost norm_act_backward_cost(NormKind kind, const NormShape& shape, Write ds_mode) {
+  using E = NormElement<T>;
+  const int64_t size = shape.size(), add = ds_mode == Write::Accumulate ? 1 : 0;
+  const int64_t passes = kind == NormKind::Group ? 1 : 2;
+  return {(2 * passes + add) * size * static_cast<int64_t>(sizeof(T)),
+          size * static_cast<int64_t>(sizeof(T)), (E::kSumsFlops + E::kBackwardFlops + add) * size};
+}
+
+// Only where CUDA is built; the same contracts.
+namespace cuda {
+template <class T>
+void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const T* gamma, const T* beta, double eps,
+                            Activation act, T* sum, T* y, T* mean, T* rstd, void* scratch);
+template <class T>
+void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
+                             const T* gamma, const T* beta, const T* mean, const T* rstd,
+                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
+                             Write parameter_mode, void* scratch);
+template <class T>
+void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const T* gamma, const T* beta, double eps,
+                            Activation act, T* sum, T* y, T* mean, T* rstd, T* unbiased_variance,
+                            void* scratch);
+template <class T>
+void batch_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
+                             const T* gamma, const T* beta, const T* mean, const T* rstd,
+                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
+                             Write parameter_mode, void* scratch);
+template <class T>
+void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const T* gamma, const T* beta, const T* mean,
+                            const T* variance, double eps, Activation act, T* sum, T* y, T* rstd);
+template <class T>
+void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
+                             const T* gamma, const T* beta, const T* mean, const T* rstd,
+                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
+                             Write parameter_mode, void* scratch);
+template <class T>
+void update_running_statistics(const Stream& stream, int64_t c, double momentum, const T* mean,
+                               const T* unbiased_variance, T* running_mean, T* running_variance);
+}  // namespace cuda
 
 }  // namespace basin

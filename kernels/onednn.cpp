@@ -8,7 +8,9 @@ ThreadScope::ThreadScope(const Stream& stream) : before_(omp_get_max_threads()) 
   omp_set_num_threads(stream.threads());
 }
 
-ThreadScope::~ThreadScope() { omp_set_num_threads(before_); }
+ThreadScope::~ThreadScope() {
+  omp_set_num_threads(before_);
+}
 
 dnnl::primitive_attr user_scratchpad() {
   dnnl::primitive_attr attr;
@@ -27,9 +29,8 @@ dnnl::primitive_attr added(dnnl::primitive_attr attr) {
 #if DNNL_VERSION_MAJOR >= 3
 
 ConvForward conv_forward(const dnnl::engine& engine, const ConvProblem& p) {
-  return ConvForward(engine, dnnl::prop_kind::forward_training,
-                     dnnl::algorithm::convolution_direct, p.x, p.w, p.y, p.strides, p.padding,
-                     p.padding, user_scratchpad(), true);
+  return ConvForward(engine, dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct,
+                     p.x, p.w, p.y, p.strides, p.padding, p.padding, user_scratchpad(), true);
 }
 
 ConvBackwardData conv_backward_data(const dnnl::engine& engine, const ConvProblem& p,
@@ -67,8 +68,8 @@ ConvBackwardData conv_backward_data(const dnnl::engine& engine, const ConvProble
 
 ConvBackwardFilter conv_backward_filter(const dnnl::engine& engine, const ConvProblem& p,
                                         const ConvForward& forward) {
-  const dnnl::convolution_backward_weights::desc desc(dnnl::algorithm::convolution_direct, p.x,
-                                                      p.w, p.y, p.strides, p.padding, p.padding);
+  const dnnl::convolution_backward_weights::desc desc(dnnl::algorithm::convolution_direct, p.x, p.w,
+                                                      p.y, p.strides, p.padding, p.padding);
   return ConvBackwardFilter(desc, user_scratchpad(), engine, forward, true);
 }
 
@@ -80,20 +81,21 @@ Matmul matmul(const dnnl::engine& engine, const Desc& a, const Desc& b, const De
 #endif
 
 Call::Call(std::string what, const dnnl::engine& engine, const dnnl::primitive_desc_base& pd,
-           dnnl::primitive primitive, std::initializer_list<Operand> operands)
-    : what_(std::move(what)),
-      implementation_(pd.impl_info_str()),
-      primitive_(std::move(primitive)),
-      queue_(engine) {
-  operands_.reserve(operands.size() + 1);
-  for (const Operand& operand : operands) {
-    operands_.emplace_back(operand.arg, dnnl::memory(operand.desc, engine, DNNL_MEMORY_NONE));
-  }
-  scratch_bytes_ = static_cast<int64_t>(pd.scratchpad_desc().get_size());
-  if (scratch_bytes_ > 0) {
-    operands_.emplace_back(DNNL_ARG_SCRATCHPAD,
-                           dnnl::memory(pd.scratchpad_desc(), engine, DNNL_MEMORY_NONE));
-  }
+           std::initializer_list<Operand> operands)
+    : what_(std::move(what)) {
+  checked("dnnl_primitive_create", what_, [&] {
+    implementation_ = pd.impl_info_str();
+    primitive_ = dnnl::primitive(pd.get());
+    queue_ = dnnl::stream(engine);
+    for (const Operand& operand : operands) {
+      operands_.emplace_back(operand.arg, dnnl::memory(operand.desc, engine, DNNL_MEMORY_NONE));
+    }
+    scratch_bytes_ = static_cast<int64_t>(pd.scratchpad_desc().get_size());
+    if (scratch_bytes_ > 0) {
+      operands_.emplace_back(DNNL_ARG_SCRATCHPAD,
+                             dnnl::memory(pd.scratchpad_desc(), engine, DNNL_MEMORY_NONE));
+    }
+  });
 }
 
 // Through the C interface, whose arguments are an array: the C++ one takes a hash map.
@@ -105,10 +107,12 @@ void Call::run(const Stream& stream, std::initializer_list<const void*> pointers
                static_cast<int>(status));
     }
   };
+  const ThreadScope threads(stream);
   dnnl_exec_arg_t args[kMostOperands];
   int count = 0;
   for (const auto& [arg, memory] : operands_) {
-    void* pointer = arg == DNNL_ARG_SCRATCHPAD ? scratch : const_cast<void*>(pointers.begin()[count]);
+    void* pointer =
+        arg == DNNL_ARG_SCRATCHPAD ? scratch : const_cast<void*>(pointers.begin()[count]);
     void* old = nullptr;
     check(dnnl_memory_get_data_handle(memory.get(), &old), "dnnl_memory_get_data_handle");
     // Version 2 zeroes a layout's padding whenever a pointer is set, needed or not.
@@ -117,7 +121,6 @@ void Call::run(const Stream& stream, std::initializer_list<const void*> pointers
     }
     args[count++] = {arg, memory.get()};
   }
-  const ThreadScope threads(stream);
   check(dnnl_primitive_execute(primitive_.get(), queue_.get(), count, args),
         "dnnl_primitive_execute");
   check(dnnl_stream_wait(queue_.get()), "dnnl_stream_wait");

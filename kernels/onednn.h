@@ -84,9 +84,9 @@ class Call {
   };
 
   Call() = default;
-  // what: the operation and its shapes, for errors. primitive and pd belong together.
+  // what: the operation and its shapes, for errors.
   Call(std::string what, const dnnl::engine& engine, const dnnl::primitive_desc_base& pd,
-       dnnl::primitive primitive, std::initializer_list<Operand> operands);
+       std::initializer_list<Operand> operands);
 
   explicit operator bool() const { return static_cast<bool>(primitive_); }
   int64_t scratch_bytes() const { return scratch_bytes_; }

@@ -45,7 +45,8 @@ T dot(const T* a, const T* b, int64_t n) {
   return sum;
 }
 
-// y[n, oh, ow, co] = sum over kh, kw, ci of x[n, oh s + kh - p, ow s + kw - p, ci] w[co, kh, kw, ci]
+// y[n, oh, ow, co] = sum over kh, kw, ci of x[n, oh s + kh - p, ow s + kw - p, ci] w[co, kh, kw,
+// ci]
 template <class T>
 void conv_forward(const Stream& stream, const ConvShape& s, const T* x, const T* w, T* y) {
   const int64_t h_out = s.h_out(), w_out = s.w_out(), kernel_row = s.kernel * s.c_in;
@@ -61,16 +62,15 @@ void conv_forward(const Stream& stream, const ConvShape& s, const T* x, const T*
         const Run run = run_at(s, ow);
         for (int64_t co = 0; co < s.c_out; ++co) {
           const T* w_row = w + (co * s.kernel + kh) * kernel_row;
-          y_row[ow * s.c_out + co] +=
-              dot(x_row + run.at, w_row + run.begin, run.end - run.begin);
+          y_row[ow * s.c_out + co] += dot(x_row + run.at, w_row + run.begin, run.end - run.begin);
         }
       }
     }
   });
 }
 
-// dx[n, ih, iw, ci] (=, +=) the sum of dy[n, oh, ow, co] w[co, kh, kw, ci] over every co, kh, kw, oh
-// and ow with ih = oh s + kh - p and iw = ow s + kw - p
+// dx[n, ih, iw, ci] (=, +=) the sum of dy[n, oh, ow, co] w[co, kh, kw, ci] over every co, kh, kw,
+// oh and ow with ih = oh s + kh - p and iw = ow s + kw - p
 template <class T>
 void conv_backward_data(const Stream& stream, const ConvShape& s, const T* dy, const T* w, T* dx,
                         Write mode) {
@@ -96,8 +96,8 @@ void conv_backward_data(const Stream& stream, const ConvShape& s, const T* dy, c
   });
 }
 
-// dw[co, kh, kw, ci] (=, +=) the sum over n, oh, ow of dy[n, oh, ow, co] x[n, ih, iw, ci], ih and iw
-// as above. It has as many terms as the batch has positions, so it is summed in float64.
+// dw[co, kh, kw, ci] (=, +=) the sum over n, oh, ow of dy[n, oh, ow, co] x[n, ih, iw, ci], ih and
+// iw as above. It has as many terms as the batch has positions, so it is summed in float64.
 template <class T>
 void conv_backward_filter(const Stream& stream, const ConvShape& s, const T* x, const T* dy, T* dw,
                           Write mode) {
@@ -105,36 +105,38 @@ void conv_backward_filter(const Stream& stream, const ConvShape& s, const T* x, 
   const int64_t h_out = s.h_out(), w_out = s.w_out(), kernel_row = s.kernel * s.c_in;
   const int64_t runs = ceil_div(kernel_row, kRun);
   const int64_t rows = ceil_div(s.c_out, kOuts) * s.kernel * runs;
-  for_each_row(stream, rows, conv_cost<T>(s).flops, [=](int64_t row) {  // row: (kOuts of co, kh, kRun of (kw, ci))
-    const int64_t j0 = row % runs * kRun, j1 = std::min(kernel_row, j0 + kRun);
-    const int64_t kh = row / runs % s.kernel;
-    const int64_t co0 = row / runs / s.kernel * kOuts, outs = std::min(kOuts, s.c_out - co0);
-    double sum[kOuts][kRun] = {};
-    for (int64_t image = 0; image < s.n; ++image) {
-      for (int64_t oh = 0; oh < h_out; ++oh) {
-        const int64_t ih = oh * s.stride + kh - s.padding;
-        if (ih < 0 || ih >= s.h) continue;
-        const T* x_row = x + (image * s.h + ih) * s.w * s.c_in;
-        const T* dy_row = dy + (image * h_out + oh) * w_out * s.c_out + co0;
-        for (int64_t ow = 0; ow < w_out; ++ow) {
-          const Run run = run_at(s, ow);
-          const int64_t begin = std::max(j0, run.begin), end = std::min(j1, run.end);
-          const T* from = x_row + (run.at + begin - run.begin);
-          for (int64_t o = 0; o < outs; ++o) {
-            const double g = dy_row[ow * s.c_out + o];
-            double* to = sum[o] + (begin - j0);
-            for (int64_t j = 0; j < end - begin; ++j) to[j] += g * from[j];
+  for_each_row(
+      stream, rows, conv_cost<T>(s).flops,
+      [=](int64_t row) {  // row: (kOuts of co, kh, kRun of (kw, ci))
+        const int64_t j0 = row % runs * kRun, j1 = std::min(kernel_row, j0 + kRun);
+        const int64_t kh = row / runs % s.kernel;
+        const int64_t co0 = row / runs / s.kernel * kOuts, outs = std::min(kOuts, s.c_out - co0);
+        double sum[kOuts][kRun] = {};
+        for (int64_t image = 0; image < s.n; ++image) {
+          for (int64_t oh = 0; oh < h_out; ++oh) {
+            const int64_t ih = oh * s.stride + kh - s.padding;
+            if (ih < 0 || ih >= s.h) continue;
+            const T* x_row = x + (image * s.h + ih) * s.w * s.c_in;
+            const T* dy_row = dy + (image * h_out + oh) * w_out * s.c_out + co0;
+            for (int64_t ow = 0; ow < w_out; ++ow) {
+              const Run run = run_at(s, ow);
+              const int64_t begin = std::max(j0, run.begin), end = std::min(j1, run.end);
+              const T* from = x_row + (run.at + begin - run.begin);
+              for (int64_t o = 0; o < outs; ++o) {
+                const double g = dy_row[ow * s.c_out + o];
+                double* to = sum[o] + (begin - j0);
+                for (int64_t j = 0; j < end - begin; ++j) to[j] += g * from[j];
+              }
+            }
           }
         }
-      }
-    }
-    for (int64_t o = 0; o < outs; ++o) {
-      T* to = dw + ((co0 + o) * s.kernel + kh) * kernel_row + j0;
-      for (int64_t j = 0; j < j1 - j0; ++j) {
-        to[j] = static_cast<T>(mode == Write::Accumulate ? to[j] + sum[o][j] : sum[o][j]);
-      }
-    }
-  });
+        for (int64_t o = 0; o < outs; ++o) {
+          T* to = dw + ((co0 + o) * s.kernel + kh) * kernel_row + j0;
+          for (int64_t j = 0; j < j1 - j0; ++j) {
+            to[j] = static_cast<T>(mode == Write::Accumulate ? to[j] + sum[o][j] : sum[o][j]);
+          }
+        }
+      });
 }
 
 // c[i, j] (=, +=) sum over p of op(a)[i, p] op(b)[p, j]

@@ -30,16 +30,19 @@ void Optimizer::norm(const Arena& arena, int slot) {
 
 void Optimizer::descend(const Arena& gradient, Arena& weights, double learning_rate) {
   set_scalar(kLearningRate, learning_rate);
+  const DescentOptions& o = options_.descent;
   dispatch(weights.dtype(), [&]<class T>(T) {
     T* w = weights.as<T>();
     T* v = velocity_.as<T>();
     const T* g = gradient.as<T>();
-    if (options_.descent.momentum == 0) {
-      map<T>(stream_, PlainDescent<T>{scalar(kLearningRate), options_.descent}, weights.size(),
-             {w, g}, {w});
+    const double* lr = scalar(kLearningRate);
+    const auto decay = static_cast<T>(o.decay);
+    if (o.momentum == 0) {
+      map<T>(stream_, PlainDescent<T>{lr, decay}, weights.size(), {w, g}, {w});
     } else {
-      map<T>(stream_, MomentumDescent<T>{scalar(kLearningRate), options_.descent}, weights.size(),
-             {w, g, v}, {w, v});
+      map<T>(stream_,
+             MomentumDescent<T>{lr, static_cast<T>(o.momentum), decay, o.nesterov, o.form},
+             weights.size(), {w, g, v}, {w, v});
     }
   });
 }

@@ -13,6 +13,13 @@ namespace basin {
 // Which passes of a SAM step move the running statistics of batch norm.
 enum class StatisticsFrom { First, Both, None };
 
+// Of the base optimiser, which takes the last gradient.
+struct DescentOptions {
+  double momentum = 0.9, decay = 0;
+  Nesterov nesterov = Nesterov::No;
+  Decay form = Decay::L2;
+};
+
 struct OptimizerOptions {
   std::string name = "sgd";  // sgd, sam
   DescentOptions descent;
@@ -45,7 +52,7 @@ class Optimizer {
   void norm(const Arena& arena, int slot);
 
   // Scalars in device memory, so that a captured step outlives a schedule.
-  enum Scalar { kLearningRate, kRho, kStepRho, kGradientNorm, kEpsilonNorm, kScalars };
+  enum Scalar { kLearningRate, kRho, kGradientNorm, kEpsilonNorm, kScalars };
   double* scalar(int slot) const { return reinterpret_cast<double*>(scalars_.data()) + slot; }
   void set_scalar(int slot, double value);
 

@@ -16,7 +16,6 @@ Sam::Sam(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOpt
 void Sam::step(Objective& objective, Arena& weights, double learning_rate) {
   const auto track = [&](bool yes) { return yes ? Track::Yes : Track::No; };
   set_scalar(kRho, options_.rho);
-  set_scalar(kStepRho, options_.rho * options_.sam_step_size);
   objective.differentiate(weights, gradient_, track(options_.statistics != StatisticsFrom::None));
   norm(gradient_, kGradientNorm);
   if (single()) {
@@ -43,7 +42,9 @@ void Sam::projected_ascent(Objective& objective, const Arena& weights) {
     }
     dispatch(weights.dtype(), [&]<class T>(T) {
       T* eps = epsilon_.as<T>();
-      map<T>(stream_, SamAscent<T>{scalar(kGradientNorm), scalar(kStepRho), options_.normalise},
+      map<T>(stream_,
+             EpsilonStep<T>{scalar(kGradientNorm), scalar(kRho), options_.normalise,
+                            options_.sam_step_size},
              weights.size(), {eps, gradient->as<T>()}, {eps});
       norm(epsilon_, kEpsilonNorm);
       map<T>(stream_, ProjectedPoint<T>{scalar(kEpsilonNorm), scalar(kRho)}, weights.size(),

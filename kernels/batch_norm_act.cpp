@@ -1,0 +1,262 @@
+// Batch norm on a CPU, in training and with given statistics: each thread its own rows, partial
+// statistics joined in the order of the threads.
+#include "kernels/error.h"
+#include "kernels/norm_act.h"
+#include "kernels/norm_act_cpu.h"
+#include "kernels/simd.h"
+
+namespace basin {
+namespace cpu {
+namespace {
+
+// Two sums of each channel for every thread, then two coefficients of each channel.
+template <class T>
+struct BatchScratch {
+  char* start;
+  int64_t c;
+  int parts;
+
+  static int64_t part_bytes(int64_t c) {
+    return round_up<int64_t>(c * 2 * int64_t{sizeof(double)}, kLineBytes);
+  }
+  static int64_t bytes(int64_t c, int parts) {
+    return parts * part_bytes(c) + round_up<int64_t>(c * 2 * int64_t{sizeof(T)}, kLineBytes);
+  }
+  double* first(int part) const { return reinterpret_cast<double*>(start + part * part_bytes(c)); }
+  double* second(int part) const { return first(part) + c; }
+  T* offset() const { return reinterpret_cast<T*>(start + parts * part_bytes(c)); }
+  T* slope() const { return offset() + c; }
+};
+
+int64_t rows_of(const NormShape& shape) {
+  return shape.n * shape.positions;
+}
+
+template <With kWith, class T>
+void normalise_all(const Stream& stream, const NormShape& shape, const Operand<kWith, T>& in,
+                   const ChannelParameters<T>& p, T* y) {
+  const int64_t bytes =
+      norm_act_forward_cost<T>(NormKind::Fixed, shape, kWith == With::Residual).bytes();
+  for_parts(parts_of(stream, rows_of(shape), bytes), rows_of(shape),
+            [=](int, int64_t begin, int64_t end) {
+              vectorised([=]() {
+                normalise(end - begin, shape.c, in.from(begin * shape.c), p, y + begin * shape.c);
+              });
+            });
+}
+
+// mean, rstd, unbiased variance, and the sum.
+template <With kWith, class T>
+void statistics(const Stream& stream, const NormShape& shape, const Operand<kWith, T>& in,
+                double eps, T* mean, T* rstd, T* unbiased_variance, void* scratch) {
+  const int64_t rows = rows_of(shape), c = shape.c;
+  const int parts = parts_of(stream, rows, rows * c * int64_t{sizeof(T)});
+  const BatchScratch<T> w{static_cast<char*>(scratch), c, parts};
+  for_parts(parts, rows, [=](int part, int64_t begin, int64_t end) {
+    vectorised([=]() {
+      channel_moments(end - begin, c, in.from(begin * c), w.first(part), w.second(part));
+    });
+  });
+  for (int64_t j = 0; j < c; ++j) {
+    double m = w.first(0)[j], m2 = w.second(0)[j];
+    for (int part = 1; part < parts; ++part) {
+      const double before = static_cast<double>(rows * part / parts);
+      const double after = static_cast<double>(rows * (part + 1) / parts);
+      const double delta = w.first(part)[j] - m, weight = (after - before) / after;
+      m += delta * weight;
+      m2 += w.second(part)[j] + delta * delta * before * weight;
+    }
+    m2 = std::max(m2, 0.0);
+    mean[j] = static_cast<T>(m);
+    rstd[j] = static_cast<T>(1 / std::sqrt(m2 / static_cast<double>(rows) + eps));
+    unbiased_variance[j] = static_cast<T>(m2 / static_cast<double>(rows - 1));
+  }
+}
+
+template <class T>
+void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const T* gamma, const T* beta, double eps,
+                            Activation act, T* sum, T* y, T* mean, T* rstd, T* unbiased_variance,
+                            void* scratch) {
+  if (residual == nullptr) {
+    const Operand<With::Nothing, T> in{x, nullptr, nullptr};
+    statistics(stream, shape, in, eps, mean, rstd, unbiased_variance, scratch);
+  } else {
+    const Operand<With::Residual, T> in{x, residual, sum};
+    statistics(stream, shape, in, eps, mean, rstd, unbiased_variance, scratch);
+  }
+  const Operand<With::Nothing, T> s{residual == nullptr ? x : sum, nullptr, nullptr};
+  normalise_all(stream, shape, s, {mean, rstd, gamma, beta, floor_of<T>(act)}, y);
+}
+
+template <class T>
+void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const T* gamma, const T* beta, const T* mean,
+                            const T* variance, double eps, Activation act, T* sum, T* y, T* rstd) {
+  for (int64_t j = 0; j < shape.c; ++j) {
+    rstd[j] = static_cast<T>(1 / std::sqrt(static_cast<double>(variance[j]) + eps));
+  }
+  const ChannelParameters<T> p{mean, rstd, gamma, beta, floor_of<T>(act)};
+  if (residual == nullptr) {
+    normalise_all(stream, shape, Operand<With::Nothing, T>{x, nullptr, nullptr}, p, y);
+  } else {
+    normalise_all(stream, shape, Operand<With::Residual, T>{x, residual, sum}, p, y);
+  }
+}
+
+// Statistics::Batch: mean and rstd depend on s; Fixed: they are constants.
+enum class Depends { Yes, No };
+
+template <class T>
+void backward(const Stream& stream, const NormShape& shape, Depends depends, const T* dy,
+              const T* s, const ChannelParameters<T>& p, T* ds, Write ds_mode, T* dgamma, T* dbeta,
+              Write parameter_mode, void* scratch) {
+  const int64_t rows = rows_of(shape), c = shape.c;
+  const int parts =
+      parts_of(stream, rows, norm_act_backward_cost<T>(NormKind::Batch, shape, ds_mode).bytes());
+  const BatchScratch<T> w{static_cast<char*>(scratch), c, parts};
+  for_parts(parts, rows, [=](int part, int64_t begin, int64_t end) {
+    vectorised([=]() {
+      gradient_sums(end - begin, c, dy + begin * c, s + begin * c, p, w.first(part),
+                    w.second(part));
+    });
+  });
+  // ds = scale (dy - <dy> - xhat <dy xhat>), xhat = (s - mean) rstd, <.> the mean over the rows.
+  const double reciprocal = depends == Depends::Yes ? 1 / static_cast<double>(rows) : 0.0;
+  for (int64_t j = 0; j < c; ++j) {
+    double a = 0, b = 0;
+    for (int part = 0; part < parts; ++part) {
+      a += w.first(part)[j];
+      b += w.second(part)[j];
+    }
+    const double r = static_cast<double>(p.rstd[j]);
+    const double scale = static_cast<double>(p.gamma[j]) * r * reciprocal;
+    store(dgamma[j], static_cast<T>(b * r), parameter_mode);
+    store(dbeta[j], static_cast<T>(a), parameter_mode);
+    w.offset()[j] = static_cast<T>(scale * a);
+    w.slope()[j] = static_cast<T>(scale * r * r * b);
+  }
+  if (ds == nullptr) return;
+  for_parts(parts, rows, [=](int, int64_t begin, int64_t end) {
+    vectorised([=]() {
+      backward_rows(end - begin, c, dy + begin * c, s + begin * c, p, w.offset(), w.slope(),
+                    ds + begin * c, ds_mode);
+    });
+  });
+}
+
+template <class T>
+void update_running_statistics(int64_t c, double momentum, const T* mean,
+                               const T* unbiased_variance, T* running_mean, T* running_variance) {
+  const T m = static_cast<T>(momentum), keep = static_cast<T>(1 - momentum);
+  for (int64_t j = 0; j < c; ++j) {
+    running_mean[j] = keep * running_mean[j] + m * mean[j];
+    running_variance[j] = keep * running_variance[j] + m * unbiased_variance[j];
+  }
+}
+
+}  // namespace
+}  // namespace cpu
+
+template <class T>
+int64_t batch_norm_act_scratch(const NormShape& shape, int threads) {
+  return cpu::BatchScratch<T>::bytes(shape.c, threads);
+}
+
+template <class T>
+void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const T* gamma, const T* beta, double eps,
+                            Activation act, T* sum, T* y, T* mean, T* rstd, T* unbiased_variance,
+                            void* scratch) {
+  BASIN_CHECK(shape.n * shape.positions >= 2, "[batch_norm_act] x",
+              "found {} values per channel, expected at least 2 in training",
+              shape.n * shape.positions);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::batch_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y,
+                                          mean, rstd, unbiased_variance, scratch);
+    }
+  }
+  cpu::batch_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y, mean, rstd,
+                              unbiased_variance, scratch);
+}
+
+template <class T>
+void batch_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
+                             const T* gamma, const T* beta, const T* mean, const T* rstd,
+                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
+                             Write parameter_mode, void* scratch) {
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::batch_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds,
+                                           ds_mode, dgamma, dbeta, parameter_mode, scratch);
+    }
+  }
+  cpu::backward(stream, shape, cpu::Depends::Yes, dy, s,
+                {mean, rstd, gamma, beta, floor_of<T>(act)}, ds, ds_mode, dgamma, dbeta,
+                parameter_mode, scratch);
+}
+
+template <class T>
+void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const T* gamma, const T* beta, const T* mean,
+                            const T* variance, double eps, Activation act, T* sum, T* y, T* rstd) {
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::fixed_norm_act_forward(stream, shape, x, residual, gamma, beta, mean, variance,
+                                          eps, act, sum, y, rstd);
+    }
+  }
+  cpu::fixed_norm_act_forward(stream, shape, x, residual, gamma, beta, mean, variance, eps, act,
+                              sum, y, rstd);
+}
+
+template <class T>
+void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
+                             const T* gamma, const T* beta, const T* mean, const T* rstd,
+                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
+                             Write parameter_mode, void* scratch) {
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::fixed_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds,
+                                           ds_mode, dgamma, dbeta, parameter_mode, scratch);
+    }
+  }
+  cpu::backward(stream, shape, cpu::Depends::No, dy, s, {mean, rstd, gamma, beta, floor_of<T>(act)},
+                ds, ds_mode, dgamma, dbeta, parameter_mode, scratch);
+}
+
+template <class T>
+void update_running_statistics(const Stream& stream, int64_t c, double momentum, const T* mean,
+                               const T* unbiased_variance, T* running_mean, T* running_variance) {
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::update_running_statistics(stream, c, momentum, mean, unbiased_variance,
+                                             running_mean, running_variance);
+    }
+  }
+  cpu::update_running_statistics(c, momentum, mean, unbiased_variance, running_mean,
+                                 running_variance);
+}
+
+#define BASIN_INSTANTIATE_BATCH_NORM(T)                                                            \
+  template int64_t batch_norm_act_scratch<T>(const NormShape&, int);                               \
+  template void batch_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,        \
+                                       const T*, const T*, double, Activation, T*, T*, T*, T*, T*, \
+                                       void*);                                                     \
+  template void batch_norm_act_backward(const Stream&, const NormShape&, const T*, const T*,       \
+                                        const T*, const T*, const T*, const T*, Activation, T*,    \
+                                        Write, T*, T*, Write, void*);                              \
+  template void fixed_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,        \
+                                       const T*, const T*, const T*, const T*, double, Activation, \
+                                       T*, T*, T*);                                                \
+  template void fixed_norm_act_backward(const Stream&, const NormShape&, const T*, const T*,       \
+                                        const T*, const T*, const T*, const T*, Activation, T*,    \
+                                        Write, T*, T*, Write, void*);                              \
+  template void update_running_statistics(const Stream&, int64_t, double, const T*, const T*, T*,  \
+                                          T*);
+
+BASIN_INSTANTIATE_BATCH_NORM(float)
+BASIN_INSTANTIATE_BATCH_NORM(double)
+
+}  // namespace basin

@@ -1,0 +1,105 @@
+// What all backends of Conv share: the checks of shape and use, and the choice of a backend.
+#include "kernels/conv.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "kernels/conv_backend.h"
+#include "kernels/error.h"
+
+namespace basin {
+namespace {
+
+void check_shape(const ConvShape& s) {
+  BASIN_CHECK(s.n >= 1 && s.h >= 1 && s.w >= 1 && s.c_in >= 1, "[conv] x",
+              "found shape [{}, {}, {}, {}], expected sizes of 1 or more", s.n, s.h, s.w, s.c_in);
+  BASIN_CHECK(s.c_out >= 1 && s.kernel >= 1, "[conv] w",
+              "found shape [{}, {}, {}, {}], expected sizes of 1 or more", s.c_out, s.kernel,
+              s.kernel, s.c_in);
+  BASIN_CHECK(s.stride >= 1, "[conv] stride", "found {}, expected 1 or more", s.stride);
+  BASIN_CHECK(s.padding >= 0, "[conv] padding", "found {}, expected 0 or more", s.padding);
+  BASIN_CHECK(s.kernel <= std::min(s.h, s.w) + 2 * s.padding, "[conv] kernel",
+              "found {}, expected at most the padded image's side: {} x {} with padding {}",
+              s.kernel, s.h, s.w, s.padding);
+}
+
+}  // namespace
+
+std::string to_string(const ConvShape& s) {
+  return fmt::format(
+      "conv {0}x{0} stride {1} padding {2}, x [{3}, {4}, {5}, {6}] -> y [{3}, {7}, "
+      "{8}, {9}]",
+      s.kernel, s.stride, s.padding, s.n, s.h, s.w, s.c_in, s.h_out(), s.w_out(), s.c_out);
+}
+
+template <class T>
+Conv<T>::Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes) : passes_(passes) {
+  check_shape(shape);
+  BASIN_CHECK(!stream.is_cuda(), "[conv] stream", "found a CUDA stream, expected a CPU's");
+  if constexpr (std::is_same_v<T, float>) {
+    backend_ = make_onednn_conv(stream, shape, passes);
+  } else {
+    backend_ = std::make_unique<LoopConv<T>>(shape);
+  }
+}
+
+template <class T>
+Conv<T>::~Conv() = default;
+template <class T>
+Conv<T>::Conv(Conv&&) noexcept = default;
+
+template <class T>
+int64_t Conv<T>::packed_bytes() const {
+  return backend_->packed_bytes();
+}
+template <class T>
+int64_t Conv<T>::packed_gradient_size() const {
+  return backend_->packed_gradient_size();
+}
+template <class T>
+int64_t Conv<T>::scratch_bytes() const {
+  return backend_->scratch_bytes();
+}
+template <class T>
+std::string Conv<T>::description() const {
+  return backend_->description();
+}
+
+template <class T>
+void Conv<T>::pack(const Stream& stream, const T* w, void* packed) const {
+  backend_->pack(stream, w, packed);
+}
+
+template <class T>
+void Conv<T>::forward(const Stream& stream, const T* x, const T* w, const void* packed, T* y,
+                      void* scratch) const {
+  backend_->forward(stream, x, w, packed, y, scratch);
+}
+
+template <class T>
+void Conv<T>::backward_data(const Stream& stream, const T* dy, const T* w, const void* packed,
+                            T* dx, Write mode, void* scratch) const {
+  BASIN_CHECK(passes_ == ConvPasses::All, "[conv] backward_data",
+              "found a convolution made without it, expected ConvPasses::All");
+  backend_->backward_data(stream, dy, w, packed, dx, mode, scratch);
+}
+
+template <class T>
+void Conv<T>::backward_filter(const Stream& stream, const T* x, const T* dy, T* dw, Write mode,
+                              void* scratch) const {
+  BASIN_CHECK(passes_ != ConvPasses::Forward, "[conv] backward_filter",
+              "found a convolution made without it, expected ConvPasses::ForwardAndFilter or All");
+  backend_->backward_filter(stream, x, dy, dw, mode, scratch);
+}
+
+template <class T>
+void Conv<T>::unpack_gradient(const Stream& stream, const T* packed_dw, T* dw, Write mode) const {
+  BASIN_CHECK(packed_gradient_size() > 0, "[conv] unpack_gradient",
+              "found a gradient in w's own layout, expected a packed one");
+  backend_->unpack_gradient(stream, packed_dw, dw, mode);
+}
+
+template class Conv<float>;
+template class Conv<double>;
+
+}  // namespace basin

@@ -1,0 +1,279 @@
+// The row loops of the norms on a CPU: rows of c contiguous channels, taken in blocks of channels
+// whose sums and coefficients stay in vector registers. To be called inside cpu::vectorised.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "kernels/norm_act.h"
+#include "kernels/parallel.h"
+
+namespace basin::cpu {
+
+// Channels of a block: one AVX-512 vector.
+template <class T>
+inline constexpr int kLanes = kLineBytes / sizeof(T);
+// Rows whose blocks are done in turn, so that a line of memory is used while it is in cache; also
+// how many values float32 sums run over before they are joined in float64.
+inline constexpr int64_t kChunkRows = 64;
+// Rows that give the first mean to deviate from. Deviations of the m later rows from the mean of
+// k earlier ones lose no more than a factor 1 + m / k of precision in the variance, so the first
+// chunk is short.
+inline constexpr int64_t kFirstRows = 16;
+
+// body(integral_constant<lanes>, first channel) over [first, c): blocks of W, then of halves of W.
+template <int W, class Body>
+inline void for_blocks(int64_t first, int64_t c, const Body& body) {
+  for (; first + W <= c; first += W) body(std::integral_constant<int, W>{}, first);
+  if constexpr (W > 1) for_blocks<W / 2>(first, c, body);
+}
+// body(first row, rows) over [0, rows), the first chunk of `first_rows`.
+template <class Body>
+inline void for_chunks(int64_t rows, int64_t first_rows, const Body& body) {
+  int64_t begin = 0;
+  for (int64_t count = std::min(rows, first_rows); count > 0;
+       begin += count, count = std::min(kChunkRows, rows - begin)) {
+    body(begin, count);
+  }
+}
+
+enum class With { Nothing, Residual };
+
+// s = x, or x + residual, which is then also written.
+template <With kWith, class T>
+struct Operand {
+  const T* x;
+  const T* residual;
+  T* sum;
+
+  Operand from(int64_t offset) const {
+    if constexpr (kWith == With::Nothing) return {x + offset, nullptr, nullptr};
+    return {x + offset, residual + offset, sum + offset};
+  }
+  T read(int64_t i) const {
+    if constexpr (kWith == With::Nothing) return x[i];
+    return x[i] + residual[i];
+  }
+  const T* values() const { return kWith == With::Residual ? sum : x; }  // of s, once passed
+  T pass(int64_t i) const {
+    const T s = read(i);
+    if constexpr (kWith == With::Residual) sum[i] = s;
+    return s;
+  }
+};
+
+// mean[j] of s over `rows` rows, c apart.
+template <int W, With kWith, class T>
+inline void block_mean(int64_t rows, int64_t c, const Operand<kWith, T>& in, T* mean) {
+  T total[W] = {};
+  for (int64_t r = 0; r < rows; ++r) {
+#pragma omp simd
+    for (int j = 0; j < W; ++j) total[j] += in.read(r * c + j);
+  }
+  for (int j = 0; j < W; ++j) mean[j] = total[j] / static_cast<T>(rows);
+}
+
+// first[j], second[j]: the sums over the rows of the deviations of s from mean[j] and of their
+// squares. Four rows at a time, as an addition takes four cycles.
+template <int W, With kWith, class T>
+inline void block_moments(int64_t rows, int64_t c, const Operand<kWith, T>& in, const T* mean,
+                          T* first, T* second) {
+  using E = NormElement<T>;
+  T m[W], d0[W] = {}, d1[W] = {}, d2[W] = {}, d3[W] = {}, q0[W] = {}, q1[W] = {}, q2[W] = {},
+          q3[W] = {};
+  for (int j = 0; j < W; ++j) m[j] = mean[j];
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+#pragma omp simd
+    for (int j = 0; j < W; ++j) {
+      const int64_t i = r * c + j;
+      E::moments(in.pass(i), m[j], d0[j], q0[j]);
+      E::moments(in.pass(i + c), m[j], d1[j], q1[j]);
+      E::moments(in.pass(i + 2 * c), m[j], d2[j], q2[j]);
+      E::moments(in.pass(i + 3 * c), m[j], d3[j], q3[j]);
+    }
+  }
+  for (; r < rows; ++r) {
+#pragma omp simd
+    for (int j = 0; j < W; ++j) E::moments(in.pass(r * c + j), m[j], d0[j], q0[j]);
+  }
+#pragma omp simd
+  for (int j = 0; j < W; ++j) {
+    first[j] = (d0[j] + d1[j]) + (d2[j] + d3[j]);
+    second[j] = (q0[j] + q1[j]) + (q2[j] + q3[j]);
+  }
+}
+
+// mean[c] and m2[c] (the sum of squared deviations) of each channel over rows [0, rows).
+template <With kWith, class T>
+inline void channel_moments(int64_t rows, int64_t c, const Operand<kWith, T>& in, double* mean,
+                            double* m2) {
+  for (int64_t j = 0; j < c; ++j) mean[j] = m2[j] = 0;
+  for_chunks(rows, kFirstRows, [&](int64_t begin, int64_t count) {
+    const double before = static_cast<double>(begin), now = static_cast<double>(count);
+    const double weight = now / (before + now), reciprocal = 1 / now;
+    for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
+      constexpr int W = lanes;
+      const Operand<kWith, T> block = in.from(begin * c + first);
+      T from[W], d[W], q[W];
+      if (begin == 0) {
+        block_mean<W>(count, c, block, from);
+      } else {
+        for (int j = 0; j < W; ++j) from[j] = static_cast<T>(mean[first + j]);
+      }
+      block_moments<W>(count, c, block, from, d, q);
+#pragma omp simd
+      for (int j = 0; j < W; ++j) {
+        const double shift = static_cast<double>(d[j]) * reciprocal;
+        const double delta = static_cast<double>(from[j]) + shift - mean[first + j];
+        mean[first + j] += delta * weight;
+        m2[first + j] += static_cast<double>(q[j]) - static_cast<double>(d[j]) * shift +
+                         delta * delta * before * weight;
+      }
+    });
+  });
+}
+
+// What every later pass reads of each channel: [c] each.
+template <class T>
+struct ChannelParameters {
+  const T *mean, *rstd, *gamma, *beta;
+  T floor;
+};
+
+// y = act(norm(s)) over rows [0, rows); sum is written where there is a residual.
+template <With kWith, class T>
+inline void normalise(int64_t rows, int64_t c, const Operand<kWith, T>& in,
+                      const ChannelParameters<T>& p, T* y) {
+  for_chunks(rows, kChunkRows, [&](int64_t begin, int64_t count) {
+    for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
+      constexpr int W = lanes;
+      const Operand<kWith, T> block = in.from(begin * c + first);
+      T* out = y + begin * c + first;
+      T mean[W], scale[W], shift[W];
+#pragma omp simd
+      for (int j = 0; j < W; ++j) {
+        mean[j] = p.mean[first + j];
+        scale[j] = p.gamma[first + j] * p.rstd[first + j];
+        shift[j] = p.beta[first + j];
+      }
+      for (int64_t r = 0; r < count; ++r) {
+#pragma omp simd
+        for (int j = 0; j < W; ++j) {
+          const NormElement<T> e{mean[j], scale[j], shift[j], p.floor};
+          out[r * c + j] = e.forward(block.pass(r * c + j));
+        }
+      }
+    });
+  });
+}
+
+// a[c], b[c]: the sums over rows [0, rows) of dy and of dy * (s - mean), dy masked.
+template <class T>
+inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
+                          const ChannelParameters<T>& p, double* a, double* b) {
+  for (int64_t j = 0; j < c; ++j) a[j] = b[j] = 0;
+  for_chunks(rows, kChunkRows, [&](int64_t begin, int64_t count) {
+    for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
+      constexpr int W = lanes;
+      const T* g = dy + begin * c + first;
+      const T* v = s + begin * c + first;
+      T mean[W], scale[W], shift[W], a0[W] = {}, a1[W] = {}, b0[W] = {}, b1[W] = {};
+#pragma omp simd
+      for (int j = 0; j < W; ++j) {
+        mean[j] = p.mean[first + j];
+        scale[j] = p.gamma[first + j] * p.rstd[first + j];
+        shift[j] = p.beta[first + j];
+      }
+      int64_t r = 0;
+      for (; r + 2 <= count; r += 2) {
+#pragma omp simd
+        for (int j = 0; j < W; ++j) {
+          const NormElement<T> e{mean[j], scale[j], shift[j], p.floor};
+          const int64_t i = r * c + j;
+          e.sums(g[i], v[i], a0[j], b0[j]);
+          e.sums(g[i + c], v[i + c], a1[j], b1[j]);
+        }
+      }
+      for (; r < count; ++r) {
+#pragma omp simd
+        for (int j = 0; j < W; ++j) {
+          const NormElement<T> e{mean[j], scale[j], shift[j], p.floor};
+          e.sums(g[r * c + j], v[r * c + j], a0[j], b0[j]);
+        }
+      }
+#pragma omp simd
+      for (int j = 0; j < W; ++j) {
+        a[first + j] += static_cast<double>(a0[j] + a1[j]);
+        b[first + j] += static_cast<double>(b0[j] + b1[j]);
+      }
+    });
+  });
+}
+
+// ds (=, +=) scale * dy - (offset + slope * (s - mean)), dy masked; offset, slope: [c].
+template <Write kMode, class T>
+inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
+                          const ChannelParameters<T>& p, const T* offset, const T* slope, T* ds) {
+  for_chunks(rows, kChunkRows, [&](int64_t begin, int64_t count) {
+    for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
+      constexpr int W = lanes;
+      const T* g = dy + begin * c + first;
+      const T* v = s + begin * c + first;
+      T* out = ds + begin * c + first;
+      T mean[W], scale[W], shift[W], k2[W], k3[W];
+#pragma omp simd
+      for (int j = 0; j < W; ++j) {
+        mean[j] = p.mean[first + j];
+        scale[j] = p.gamma[first + j] * p.rstd[first + j];
+        shift[j] = p.beta[first + j];
+        k2[j] = offset[first + j];
+        k3[j] = slope[first + j];
+      }
+      for (int64_t r = 0; r < count; ++r) {
+#pragma omp simd
+        for (int j = 0; j < W; ++j) {
+          const NormElement<T> e{mean[j], scale[j], shift[j], p.floor};
+          const int64_t i = r * c + j;
+          const T value = e.backward(g[i], v[i], k2[j], k3[j]);
+          if constexpr (kMode == Write::Overwrite) {
+            out[i] = value;
+          } else {
+            out[i] += value;
+          }
+        }
+      }
+    });
+  });
+}
+template <class T>
+inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
+                          const ChannelParameters<T>& p, const T* offset, const T* slope, T* ds,
+                          Write mode) {
+  if (mode == Write::Overwrite) {
+    backward_rows<Write::Overwrite>(rows, c, dy, s, p, offset, slope, ds);
+  } else {
+    backward_rows<Write::Accumulate>(rows, c, dy, s, p, offset, slope, ds);
+  }
+}
+
+template <class T>
+inline void store(T& out, T value, Write mode) {
+  out = mode == Write::Overwrite ? value : out + value;
+}
+
+// body(part, begin, end) over [0, n) in `parts` equal runs, a thread each. Results depend on the
+// number of parts, not on the threads that the runtime grants.
+template <class Body>
+void for_parts(int parts, int64_t n, const Body& body) {
+  if (parts == 1) return body(0, int64_t{0}, n);
+#pragma omp parallel for num_threads(parts) schedule(static, 1)
+  for (int part = 0; part < parts; ++part) body(part, n * part / parts, n * (part + 1) / parts);
+}
+inline int parts_of(const Stream& stream, int64_t n, int64_t bytes) {
+  if (bytes < kParallelBytes) return 1;
+  return static_cast<int>(std::clamp<int64_t>(n, 1, stream.threads()));
+}
+
+}  // namespace basin::cpu

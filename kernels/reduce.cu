@@ -1,0 +1,75 @@
+// The CUDA side of the reductions.
+#include <algorithm>
+
+#include "kernels/launch.cuh"
+#include "kernels/reduce.cuh"
+
+namespace basin::cuda {
+namespace {
+
+template <class Term, class T>
+void reduce(const Stream& stream, const char* name, int64_t n, const T* x, double* partials,
+            double* result) {
+  const int64_t count = reduce_partials(n);
+  if (count > 0) {
+    launch<ReduceBlocks<Term, T>>(stream, name, grid_of_blocks(stream, count), n, x, partials);
+  }
+  launch<JoinPartials>(stream, name, {1, 1024}, count, partials, result);
+}
+
+}  // namespace
+
+template <class T>
+void squared_norm(const Stream& stream, int64_t n, const T* x, double* partials, double* result) {
+  reduce<SquareTerm>(stream, "squared_norm", n, x, partials, result);
+}
+
+template <class T>
+void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* result) {
+  reduce<PlainTerm>(stream, "sum", n, x, partials, result);
+}
+
+template <class T>
+void column_sum(const Stream& stream, int64_t rows, int64_t columns, const T* x, T* partials,
+                T* sums, Write mode) {
+  if (columns == 0) return;
+  using Blocks = ColumnBlocks<T>;
+  const int64_t blocks = ceil_div(rows, kColumnRows);
+  if (blocks > 0) {
+    const int64_t tasks = blocks * ceil_div<int64_t>(columns, Blocks::kTile);
+    launch<Blocks>(stream, "column_sum", grid_of_blocks(stream, tasks, Blocks::kThreads), rows,
+                   columns, x, partials);
+  }
+  launch<ColumnJoin<T>>(stream, "column_sum", grid_for(stream, columns), blocks, columns, partials,
+                        sums, mode);
+}
+
+template <class T>
+void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count, double decay,
+               const T* w, T* out) {
+  if (n == 0) return;
+  using Body = SumPartsBody<T>;
+  for (int done = 0; done < count;) {
+    Arrays<const T, Body::kMost> arrays{};
+    int here = 0;
+    Access access = access_of(w, out);
+    if (done > 0) arrays.at[here++] = out;
+    while (done < count && here < Body::kMost) {
+      if (access_of(parts[done]) == Access::Single) access = Access::Single;
+      arrays.at[here++] = parts[done++];
+    }
+    launch<Body>(stream, "sum_parts", grid_for(stream, ceil_div<int64_t>(n, kPackSize<T>)), n,
+                 arrays, here, access, static_cast<T>(decay), done == count ? w : nullptr, out);
+  }
+}
+
+#define BASIN_INSTANTIATE_REDUCE(T)                                                   \
+  template void squared_norm(const Stream&, int64_t, const T*, double*, double*);     \
+  template void sum(const Stream&, int64_t, const T*, double*, double*);              \
+  template void column_sum(const Stream&, int64_t, int64_t, const T*, T*, T*, Write); \
+  template void sum_parts(const Stream&, int64_t, const T* const*, int, double, const T*, T*);
+
+BASIN_INSTANTIATE_REDUCE(float)
+BASIN_INSTANTIATE_REDUCE(double)
+
+}  // namespace basin::cuda

@@ -1,0 +1,54 @@
+// The files of a training run, each replaced whole: a run that is killed leaves the last good ones.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+#include "tools/trainer.h"
+
+namespace basin {
+
+// Where a run is. A checkpoint holds it beside the arenas.
+struct RunProgress {
+  int epoch = 1;  // the one under way
+  int64_t step_in_epoch = 0;
+  double loss_sum = 0, correct_sum = 0;  // over the steps of this epoch
+  std::vector<EpochMetrics> epochs;      // those that are done
+  struct Window {
+    int64_t step;
+    double loss, accuracy;
+  };
+  static constexpr int64_t kWindow = 20;  // steps to a row of progress.jsonl
+  std::vector<Window> windows;
+  double window_loss = 0, window_accuracy = 0;
+
+  void note_step(int64_t step, double loss, double accuracy);
+};
+
+class RunFiles {
+ public:
+  RunFiles(const TrainOptions& options, const Stream& stream);
+
+  // config.toml; without --resume, an earlier run's files of the same names are removed first.
+  void start(const Model& model, int64_t plan_bytes);
+  void save(const RunProgress& progress, const Arena& weights, const Arena* buffers,
+            const Arena& velocity);
+  // Throws Error(Usage) where the checkpoint is missing, damaged or of another run.
+  void load(RunProgress& progress, Arena& weights, Arena* buffers, Arena& velocity);
+  void finish(const RunProgress& progress);  // summary.json
+
+ private:
+  std::string path(const std::string& name) const { return options_.out + "/" + name; }
+  void write_rows(const RunProgress& progress) const;
+
+  const TrainOptions& options_;
+  const Stream& stream_;
+  int64_t plan_bytes_ = 0;
+  int64_t parameters_ = 0;
+};
+
+// The options as config.toml, which `basin train --config` reads back.
+std::string config_text(const TrainOptions& options);
+
+}  // namespace basin

@@ -1,0 +1,266 @@
+#include "tools/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include "engine/chunked_replay.h"
+#include "engine/data/loader.h"
+#include "engine/device.h"
+#include "models/init.h"
+#include "optim/schedule.h"
+#include "tools/run_files.h"
+
+namespace basin {
+namespace {
+
+volatile std::sig_atomic_t pending_signal = 0;  // a handler may write nothing else
+
+// Notes SIGINT and SIGTERM while it lives, so that a run can end in good order.
+class SignalWatch {
+ public:
+  SignalWatch() {
+    pending_signal = 0;
+    struct sigaction action {};
+    action.sa_handler = [](int signal) { pending_signal = signal; };
+    sigaction(SIGINT, &action, &old_[0]);
+    sigaction(SIGTERM, &action, &old_[1]);
+  }
+  ~SignalWatch() {
+    sigaction(SIGINT, &old_[0], nullptr);
+    sigaction(SIGTERM, &old_[1], nullptr);
+  }
+  static int pending() { return pending_signal; }
+
+ private:
+  struct sigaction old_[2];
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The test set, forward only, in whole batches and one smaller one.
+class Evaluation {
+ public:
+  Evaluation(const Model& model, const Arena& weights, Arena* buffers, const Dataset& data,
+             int threads)
+      : loader_(data, std::min<int64_t>(kBatch, data.n), 0, Shuffle::No, {}, DropLast::No),
+        size_(data.n),
+        batch_(std::min<int64_t>(kBatch, data.n)) {
+    const auto make = [&](int64_t batch) {
+      return std::make_unique<ChunkedReplay>(
+          model.record, weights, buffers,
+          ReplayOptions{.batch = batch,
+                        .h = data.h,
+                        .w = data.w,
+                        .c = data.c,
+                        .threads = threads,
+                        .mode = Mode::Inference,
+                        .differentiate = Differentiate::No});
+    };
+    whole_ = make(batch_);
+    if (size_ % batch_ != 0) rest_ = make(size_ % batch_);
+    images_.resize(batch_ * data.h * data.w * data.c);
+    labels_.resize(batch_);
+  }
+
+  // Mean loss and accuracy at `weights`.
+  std::pair<double, double> operator()(const Stream& stream, const Arena& weights) {
+    double loss = 0, correct = 0;
+    loader_.start_epoch(0);
+    for (int64_t b = 0; b < loader_.batches(); ++b) {
+      const int64_t n = loader_.fill(stream, b, images_.data(), labels_.data());
+      ChunkedReplay& replay = n == batch_ ? *whole_ : *rest_;
+      replay.bind(images_.data(), labels_.data());
+      replay.evaluate(weights);
+      loss += replay.loss() * static_cast<double>(n);
+      correct += replay.correct();
+    }
+    return {loss / static_cast<double>(size_), correct / static_cast<double>(size_)};
+  }
+
+ private:
+  static constexpr int64_t kBatch = 500;
+  Loader loader_;
+  int64_t size_, batch_;
+  std::unique_ptr<ChunkedReplay> whole_, rest_;
+  std::vector<float> images_;
+  std::vector<int32_t> labels_;
+};
+
+// Everything that a run holds; what a checkpoint must bring back is `progress_` and the arenas.
+class Run {
+ public:
+  Run(const TrainOptions& o, TrainObserver& observer)
+      : o_(o),
+        observer_(observer),
+        stream_(Device::parse(o.device).stream(o.threads)),
+        data_(load(o)),
+        model_(make_model({.name = o.model,
+                           .width = o.width,
+                           .classes = data_.train.classes,
+                           .h = data_.train.h,
+                           .w = data_.train.w,
+                           .c = data_.train.c})),
+        weights_(stream_, model_.parameters, DType::Float32) {
+    BASIN_CHECK(stream_.kind() == DeviceKind::Cpu, "--device",
+                "found {}, but training on CUDA is not part of this version: use cpu", o.device);
+    BASIN_CHECK(o.batch >= 1 && o.batch <= data_.train.n, "--batch",
+                "found {}, expected 1 to the {} training examples", o.batch, data_.train.n);
+    BASIN_CHECK(o.epochs >= 1, "--epochs", "found {}, expected at least 1", o.epochs);
+    static_cast<void>(learning_rate(o.schedule, o.lr, 1, o.epochs));
+    initialise(stream_, weights_, o.seed);
+    if (model_.buffers) {
+      buffers_.emplace(stream_, model_.buffers, DType::Float32);
+      initialise_buffers(stream_, *buffers_);
+    }
+    optimizer_ = make_optimizer(stream_, model_.parameters, DType::Float32, o.optimizer);
+    const Dataset& train = data_.train;
+    loader_ = std::make_unique<Loader>(
+        train, o.batch, o.seed, Shuffle::Yes,
+        Augmentation{.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"},
+        DropLast::Yes);
+    replay_ = std::make_unique<ChunkedReplay>(
+        model_.record, weights_, buffers(),
+        ReplayOptions{.batch = o.batch,
+                      .h = train.h,
+                      .w = train.w,
+                      .c = train.c,
+                      .threads = o.threads,
+                      .whole_batch = model_.batch_norm == HasBatchNorm::Yes,
+                      .chunk = o.chunk,
+                      .l2 = o.l2});
+    images_.resize(o.batch * train.h * train.w * train.c);
+    labels_.resize(o.batch);
+  }
+
+  TrainResult operator()() {
+    RunFiles files(o_, stream_);
+    if (o_.resume) files.load(progress_, weights_, buffers(), optimizer_->velocity());
+    files.start(model_, replay_->bytes());
+    observer_.started(fmt::format(
+        "{} (width {}, {} parameters) on {}: {} training and {} test examples; plan {:.1f} MiB",
+        o_.model, o_.width, model_.parameters->count(), o_.dataset, data_.train.n, data_.test.n,
+        static_cast<double>(replay_->bytes()) / (1 << 20)));
+    Evaluation evaluate(model_, weights_, buffers(), data_.test, o_.threads);
+    const SignalWatch signals;
+    TrainResult result;
+    const auto save = [&] { files.save(progress_, weights_, buffers(), optimizer_->velocity()); };
+    while (progress_.epoch <= o_.epochs) {
+      const auto start = std::chrono::steady_clock::now();
+      const double rate = train_epoch();
+      if (SignalWatch::pending() != 0) {
+        save();
+        result.signal = SignalWatch::pending();
+        break;
+      }
+      const int64_t steps = loader_->batches();
+      const double train_seconds = seconds_since(start);
+      const auto [test_loss, test_accuracy] = evaluate(stream_, weights_);
+      const EpochMetrics metrics{
+          .epoch = progress_.epoch,
+          .step = progress_.epoch * steps,
+          .train_loss = progress_.loss_sum / static_cast<double>(steps),
+          .train_accuracy = progress_.correct_sum / static_cast<double>(steps * o_.batch),
+          .test_loss = test_loss,
+          .test_accuracy = test_accuracy,
+          .learning_rate = rate,
+          .images_per_second =
+              static_cast<double>((steps - first_step_) * o_.batch) / train_seconds,
+          .seconds = seconds_since(start)};
+      progress_.epochs.push_back(metrics);
+      ++progress_.epoch;
+      progress_.step_in_epoch = 0;
+      progress_.loss_sum = progress_.correct_sum = 0;
+      save();
+      observer_.epoch_done(metrics);
+    }
+    result.epochs = progress_.epochs;
+    if (result.signal == 0) files.finish(progress_);
+    return result;
+  }
+
+ private:
+  static DatasetPair load(const TrainOptions& o) {
+    DatasetPair data = load_dataset(o.dataset, o.data_dir);
+    if (o.train_size > 0) data.train.take(o.train_size);
+    if (o.test_size > 0) data.test.take(o.test_size);
+    if (o.label_noise > 0) apply_label_noise(data.train, o.label_noise, o.seed);
+    return data;
+  }
+  Arena* buffers() { return buffers_ ? &*buffers_ : nullptr; }
+
+  // The rest of the epoch under way; returns the last learning rate. Stops early at a signal.
+  double train_epoch() {
+    loader_->start_epoch(progress_.epoch);
+    const int64_t steps = loader_->batches();
+    first_step_ = progress_.step_in_epoch;
+    double rate = 0;
+    const auto start = std::chrono::steady_clock::now();
+    for (int64_t i = first_step_; i < steps; ++i) {
+      if (SignalWatch::pending() != 0) return rate;
+      const double t = progress_.epoch - 1 +
+                       static_cast<double>(i + 1) / static_cast<double>(steps);
+      rate = learning_rate(o_.schedule, o_.lr, t, o_.epochs);
+      loader_->fill(stream_, i, images_.data(), labels_.data());
+      replay_->bind(images_.data(), labels_.data());
+      first_pass_ = std::nullopt;
+      optimizer_->step(watched_, weights_, rate);
+      const auto [loss, correct] = *first_pass_;
+      if (!std::isfinite(loss) || !std::isfinite(replay_->loss())) {
+        fail_run("train", "the loss is {} at step {} of epoch {}: a smaller --lr or --rho may help; "
+                 "the last checkpoint stands", std::isfinite(loss) ? replay_->loss() : loss, i + 1,
+                 progress_.epoch);
+      }
+      progress_.loss_sum += loss;
+      progress_.correct_sum += correct;
+      progress_.step_in_epoch = i + 1;
+      const double done = static_cast<double>(i + 1 - first_step_);
+      progress_.note_step((progress_.epoch - 1) * steps + i + 1, loss,
+                          correct / static_cast<double>(o_.batch));
+      observer_.step_done(progress_.epoch, i + 1, steps, loss,
+                          progress_.correct_sum / static_cast<double>((i + 1) * o_.batch), rate,
+                          done * static_cast<double>(o_.batch) / seconds_since(start));
+    }
+    return rate;
+  }
+
+  // The replay, with the loss of a step's first pass (at w, not at w + eps) remembered.
+  struct FirstPass final : Objective {
+    explicit FirstPass(Run& run) : run(run) {}
+    void differentiate(const Arena& at, Arena& gradient, Track track) override {
+      run.replay_->differentiate(at, gradient, track);
+      if (!run.first_pass_) run.first_pass_ = {run.replay_->loss(), run.replay_->correct()};
+    }
+    Run& run;
+  };
+
+  const TrainOptions& o_;
+  TrainObserver& observer_;
+  Stream stream_;
+  DatasetPair data_;
+  Model model_;
+  Arena weights_;
+  std::optional<Arena> buffers_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<ChunkedReplay> replay_;
+  std::vector<float> images_;
+  std::vector<int32_t> labels_;
+  RunProgress progress_;
+  int64_t first_step_ = 0;
+  std::optional<std::pair<double, double>> first_pass_;
+  FirstPass watched_{*this};
+};
+
+}  // namespace
+
+TrainResult run_training(const TrainOptions& options, TrainObserver& observer) {
+  return Run(options, observer)();
+}
+
+}  // namespace basin

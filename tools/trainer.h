@@ -1,0 +1,60 @@
+// The training run behind `basin train`: epochs, metrics, checkpoints, resumption.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+#include "optim/optimizer.h"
+
+namespace basin {
+
+struct TrainOptions {
+  std::string model = "resnet_tiny_gn";
+  int64_t width = 16;
+  std::string dataset = "shapes", data_dir;
+  int64_t train_size = 0, test_size = 0;  // 0: all
+  bool augment = false;
+  double label_noise = 0;
+  OptimizerOptions optimizer;
+  double l2 = 0;  // in the loss
+  int64_t batch = 128;
+  int epochs = 1;
+  double lr = 0.1;
+  std::string schedule = "piecewise";
+  std::string device = "cpu";
+  int threads = 1;
+  int64_t chunk = 32;
+  uint64_t seed = 0;
+  std::string out = "out/train";
+  bool resume = false;
+};
+
+struct EpochMetrics {
+  int epoch = 0;
+  int64_t step = 0;
+  double train_loss = 0, train_accuracy = 0, test_loss = 0, test_accuracy = 0;
+  double learning_rate = 0, images_per_second = 0, seconds = 0;
+};
+
+// What a display is told; the run itself prints nothing.
+struct TrainObserver {
+  virtual ~TrainObserver() = default;
+  virtual void started(const std::string& description) = 0;
+  virtual void step_done(int epoch, int64_t step_in_epoch, int64_t steps_in_epoch, double loss,
+                         double accuracy, double learning_rate, double images_per_second) = 0;
+  virtual void epoch_done(const EpochMetrics& metrics) = 0;
+};
+
+struct TrainResult {
+  std::vector<EpochMetrics> epochs;
+  int signal = 0;  // the signal that ended the run early, after a checkpoint was written
+};
+
+// Writes metrics.jsonl, progress.jsonl, config.toml, checkpoint.safetensors, summary.json to
+// options.out. Throws Error(Usage) before anything is written where the options cannot be met,
+// Error(Run) where the loss is not finite any more; the last checkpoint then stands.
+TrainResult run_training(const TrainOptions& options, TrainObserver& observer);
+
+}  // namespace basin
