@@ -127,7 +127,7 @@ void ChunkedReplay::pass(const Arena& at, Arena* gradient, Track track) {
       replay_chunk(chunk, t, own, first(chunk == t), first(chunk == t || chunk == full_));
     }
   });
-  if (track == Track::Yes && buffers_ != nullptr) {
+  if (track == Track::Yes && buffers_ != nullptr && options_.mode == Mode::Training) {
     BASIN_CHECK(options_.whole_batch, "[replay]", "running statistics need the whole batch");
     main_.workspaces[0]->track(*buffers_);
   }

@@ -46,13 +46,11 @@ Variable group_norm_act(const Variable& x, const Variable& gamma, const Variable
                         const GroupNormOptions& options);
 NormActResult group_norm_act(const Variable& x, const Variable& residual, const Variable& gamma,
                              const Variable& beta, const GroupNormOptions& options);
-// Training tapes use the batch's statistics and Workspace::track() updates the running ones;
-// inference tapes use the running ones, as does a training tape with Statistics::Fixed.
-enum class Statistics { Batch, Fixed };
+// Training tapes use the batch's statistics, and Workspace::track() updates the running ones;
+// frozen and inference tapes use the running ones.
 struct BatchNormOptions {
   std::string running_mean, running_variance, counter;  // tensors of the buffers' arena
   double eps = 1e-5, momentum = 0.1;
-  Statistics statistics = Statistics::Batch;
   Activation activation = Activation::Relu;
 };
 Variable batch_norm_act(const Variable& x, const Variable& gamma, const Variable& beta,

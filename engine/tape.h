@@ -19,7 +19,8 @@
 
 namespace basin {
 
-enum class Mode { Training, Inference };
+// Frozen: gradients are wanted, and batch norm takes its running statistics as constants.
+enum class Mode { Training, Frozen, Inference };
 
 // A value that has only its place on a tape.
 enum class SlotKind { Input, Parameter, Computed };

@@ -16,7 +16,7 @@ Sam::Sam(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOpt
 void Sam::step(Objective& objective, Arena& weights, double learning_rate) {
   const auto track = [&](bool yes) { return yes ? Track::Yes : Track::No; };
   set_scalar(kRho, options_.rho);
-  objective.differentiate(weights, gradient_, track(options_.statistics != StatisticsFrom::None));
+  objective.differentiate(weights, gradient_, track(options_.statistics != StatisticsFrom::Frozen));
   norm(gradient_, kGradientNorm);
   if (single()) {
     dispatch(weights.dtype(), [&]<class T>(T) {

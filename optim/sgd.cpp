@@ -6,7 +6,7 @@ Sgd::Sgd(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOpt
     : Optimizer(stream, std::move(layout), dtype, options) {}
 
 void Sgd::step(Objective& objective, Arena& weights, double learning_rate) {
-  const Track track = options_.statistics == StatisticsFrom::None ? Track::No : Track::Yes;
+  const Track track = options_.statistics == StatisticsFrom::Frozen ? Track::No : Track::Yes;
   objective.differentiate(weights, gradient_, track);
   descend(gradient_, weights, learning_rate);
 }

@@ -73,8 +73,8 @@ std::string config_text(const TrainOptions& o) {
   number("width", o.width);
   text("dataset", o.dataset);
   if (!o.data_dir.empty()) text("data-dir", o.data_dir);
-  number("train-size", o.train_size);
-  number("test-size", o.test_size);
+  if (o.train_size > 0) number("train-size", o.train_size);
+  if (o.test_size > 0) number("test-size", o.test_size);
   number("augment", o.augment);
   real("label-noise", o.label_noise);
   text("optimizer", p.name);

@@ -124,6 +124,7 @@ class Run {
         train, o.batch, o.seed, Shuffle::Yes,
         Augmentation{.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"},
         DropLast::Yes);
+    const Mode mode = training_mode(o.optimizer);
     replay_ = std::make_unique<ChunkedReplay>(
         model_.record, weights_, buffers(),
         ReplayOptions{.batch = o.batch,
@@ -131,7 +132,8 @@ class Run {
                       .w = train.w,
                       .c = train.c,
                       .threads = o.threads,
-                      .whole_batch = model_.batch_norm == HasBatchNorm::Yes,
+                      .mode = mode,
+                      .whole_batch = needs_whole_batch(model_, mode),
                       .chunk = o.chunk,
                       .l2 = o.l2});
     images_.resize(o.batch * train.h * train.w * train.c);

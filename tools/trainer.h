@@ -31,6 +31,14 @@ struct TrainOptions {
   bool resume = false;
 };
 
+// The mode of the tape that an optimiser wants, and whether a model then needs its batch whole.
+inline Mode training_mode(const OptimizerOptions& o) {
+  return o.statistics == StatisticsFrom::Frozen ? Mode::Frozen : Mode::Training;
+}
+inline bool needs_whole_batch(const Model& model, Mode mode) {
+  return model.batch_norm == HasBatchNorm::Yes && mode == Mode::Training;
+}
+
 struct EpochMetrics {
   int epoch = 0;
   int64_t step = 0;

@@ -12,6 +12,7 @@ namespace basin {
 namespace {
 
 enum class Residual { No, Yes };
+enum class Statistics { Batch, Fixed };
 
 // Inputs: x, gamma, beta, (residual). Outputs: y, (sum).
 OpNeeds norm_needs(Residual residual, int64_t saved, int64_t scratch) {
@@ -200,7 +201,7 @@ std::vector<Variable> batch_norm(const Variable& x, const Variable* residual, co
   BASIN_CHECK(buffers != nullptr, "[batch_norm_act]",
               "the tape has no buffers, expected an arena of running statistics");
   const Statistics statistics =
-      tape.program->mode == Mode::Inference ? Statistics::Fixed : o.statistics;
+      tape.program->mode == Mode::Training ? Statistics::Batch : Statistics::Fixed;
   std::vector<Variable> inputs{x, gamma, beta};
   std::vector<Shape> outputs{x.shape()};
   if (residual != nullptr) {

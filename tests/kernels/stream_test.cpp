@@ -49,7 +49,9 @@ TEST(Stream, ACudaDeviceOpensOrSaysInOneLineWhyNot) {
   EXPECT_THAT(message, testing::StartsWith("--device cuda: "));
   EXPECT_THAT(message, testing::Not(testing::HasSubstr("\n")));
   EXPECT_THAT(cuda_device_description(devices), testing::HasSubstr("no CUDA"));
-  if (!kHasCuda) EXPECT_THAT(message, testing::HasSubstr("BASIN_CUDA=ON"));
+  if (!kHasCuda) {
+    EXPECT_THAT(message, testing::HasSubstr("BASIN_CUDA=ON"));
+  }
 }
 
 }  // namespace

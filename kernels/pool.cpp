@@ -1,0 +1,116 @@
+#include "kernels/pool.h"
+
+#include <algorithm>
+
+#include "kernels/parallel.h"
+#include "kernels/simd.h"
+
+namespace basin {
+namespace {
+
+// dst += scale * src, over one position's channels.
+template <class T>
+void add_scaled(T* dst, const T* src, T scale, int64_t c) {
+#pragma omp simd
+  for (int64_t k = 0; k < c; ++k) dst[k] += scale * src[k];
+}
+
+}  // namespace
+
+template <class T>
+void average_pool_forward(const Stream& stream, const PoolShape& s, const T* x, T* y) {
+  const T scale = T(1) / static_cast<T>(s.window * s.window);
+  const int64_t image = s.h * s.w * s.c, out = s.h_out() * s.w_out() * s.c;
+  cpu::parallel_ranges(
+      stream, s.n, 1, s.n * image * int64_t{sizeof(T)}, [&](int64_t begin, int64_t end) {
+        cpu::vectorised([=] {
+          for (int64_t i = begin; i < end; ++i) {
+            for (int64_t r = 0; r < s.h_out(); ++r) {
+              for (int64_t q = 0; q < s.w_out(); ++q) {
+                T* to = y + i * out + (r * s.w_out() + q) * s.c;
+                std::fill(to, to + s.c, T(0));
+                for (int64_t a = 0; a < s.window; ++a) {
+                  for (int64_t b = 0; b < s.window; ++b) {
+                    const int64_t position = (r * s.stride + a) * s.w + q * s.stride + b;
+                    add_scaled(to, x + i * image + position * s.c, scale, s.c);
+                  }
+                }
+              }
+            }
+          }
+        });
+      });
+}
+
+template <class T>
+void average_pool_backward(const Stream& stream, const PoolShape& s, const T* dy, T* dx,
+                           Write mode) {
+  const T scale = T(1) / static_cast<T>(s.window * s.window);
+  const int64_t image = s.h * s.w * s.c, out = s.h_out() * s.w_out() * s.c;
+  cpu::parallel_ranges(
+      stream, s.n, 1, s.n * image * int64_t{sizeof(T)}, [&](int64_t begin, int64_t end) {
+        cpu::vectorised([=] {
+          for (int64_t i = begin; i < end; ++i) {
+            T* to = dx + i * image;
+            if (mode == Write::Overwrite) std::fill(to, to + image, T(0));
+            for (int64_t r = 0; r < s.h_out(); ++r) {
+              for (int64_t q = 0; q < s.w_out(); ++q) {
+                const T* from = dy + i * out + (r * s.w_out() + q) * s.c;
+                for (int64_t a = 0; a < s.window; ++a) {
+                  for (int64_t b = 0; b < s.window; ++b) {
+                    const int64_t position = (r * s.stride + a) * s.w + q * s.stride + b;
+                    add_scaled(to + position * s.c, from, scale, s.c);
+                  }
+                }
+              }
+            }
+          }
+        });
+      });
+}
+
+template <class T>
+void global_pool_forward(const Stream& stream, int64_t n, int64_t positions, int64_t c, const T* x,
+                         T* y) {
+  const T scale = T(1) / static_cast<T>(positions);
+  cpu::parallel_ranges(stream, n, 1, n * positions * c * int64_t{sizeof(T)},
+                       [&](int64_t begin, int64_t end) {
+                         cpu::vectorised([=] {
+                           for (int64_t i = begin; i < end; ++i) {
+                             T* to = y + i * c;
+                             std::fill(to, to + c, T(0));
+                             for (int64_t p = 0; p < positions; ++p) {
+                               add_scaled(to, x + (i * positions + p) * c, scale, c);
+                             }
+                           }
+                         });
+                       });
+}
+
+template <class T>
+void global_pool_backward(const Stream& stream, int64_t n, int64_t positions, int64_t c,
+                          const T* dy, T* dx, Write mode) {
+  const T scale = T(1) / static_cast<T>(positions);
+  cpu::parallel_ranges(stream, n, 1, n * positions * c * int64_t{sizeof(T)},
+                       [&](int64_t begin, int64_t end) {
+                         cpu::vectorised([=] {
+                           for (int64_t i = begin; i < end; ++i) {
+                             for (int64_t p = 0; p < positions; ++p) {
+                               T* to = dx + (i * positions + p) * c;
+                               if (mode == Write::Overwrite) std::fill(to, to + c, T(0));
+                               add_scaled(to, dy + i * c, scale, c);
+                             }
+                           }
+                         });
+                       });
+}
+
+#define BASIN_INSTANTIATE(T)                                                                      \
+  template void average_pool_forward(const Stream&, const PoolShape&, const T*, T*);              \
+  template void average_pool_backward(const Stream&, const PoolShape&, const T*, T*, Write);      \
+  template void global_pool_forward(const Stream&, int64_t, int64_t, int64_t, const T*, T*);      \
+  template void global_pool_backward(const Stream&, int64_t, int64_t, int64_t, const T*, T*, Write);
+BASIN_INSTANTIATE(float)
+BASIN_INSTANTIATE(double)
+
+}  // namespace basin

@@ -1,0 +1,63 @@
+// basin <command> [options]. Exit codes: 0 done; 1 the run failed; 2 wrong usage or bad input, with
+// one line; 128 + N after signal N, once a checkpoint was written.
+#include <cstdio>
+#include <new>
+
+#include "kernels/error.h"
+#include "tools/cli.h"
+#include "tools/toml_config.h"
+
+namespace {
+
+int complain(const std::string& where, const std::string& message, int code) {
+  std::string line = message;
+  for (char& c : line) {
+    if (c == '\n') c = ' ';
+  }
+  fmt::print(stderr, "{}: {}\n", where, line);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace basin;
+  CLI::App app(
+      "Basin: a tensor and autodiff engine for studying sharpness-aware minimisation (SAM).\n"
+      "Each command has its own --help.");
+  app.set_version_flag("--version", "basin " BASIN_VERSION);
+  app.require_subcommand(1);
+  std::vector<std::pair<CLI::App*, Command>> commands;
+  for (const auto add : {add_train, add_step, add_info, add_data}) {
+    Command run = add(app);
+    commands.emplace_back(app.get_subcommands({}).back(), std::move(run));
+  }
+  for (auto& [command, run] : commands) {
+    command->set_config("--config", "", "a TOML file that sets any of these options");
+    command->config_formatter(std::make_shared<TomlConfig>());
+    command->allow_config_extras(CLI::config_extras_mode::error);
+  }
+  std::string where = "basin";
+  try {
+    app.parse(argc, argv);
+    for (const auto& [command, run] : commands) {
+      if (!command->parsed()) continue;
+      where += " " + command->get_name();
+      return run();
+    }
+  } catch (const CLI::Success& e) {
+    return app.exit(e);  // --help, --version
+  } catch (const CLI::ParseError& e) {
+    for (const auto& [command, run] : commands) {
+      if (command->parsed()) where = "basin " + command->get_name();
+    }
+    return complain(where, std::string(e.what()) + " (see --help)", 2);
+  } catch (const Error& e) {
+    return complain(where, e.what(), static_cast<int>(e.kind()));
+  } catch (const std::bad_alloc&) {
+    return complain(where, "out of memory: use a smaller batch, model or data set", 1);
+  } catch (const std::exception& e) {
+    return complain(where, e.what(), 1);
+  }
+  return 0;
+}

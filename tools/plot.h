@@ -1,0 +1,13 @@
+// Pictures are drawn by tools/plot.py (matplotlib).
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace basin {
+
+// Runs `python3 tools/plot.py arguments…` and waits. Returns "" or, in a line, why there is no
+// picture: a run does not fail for it.
+std::string run_plot(const std::vector<std::string>& arguments);
+
+}  // namespace basin

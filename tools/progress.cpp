@@ -1,0 +1,87 @@
+#include "tools/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace basin {
+namespace {
+
+std::string duration(double seconds) {
+  const auto s = static_cast<int64_t>(seconds + 0.5);
+  if (s >= 3600) return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);
+  return fmt::format("{}m{:02}s", s / 60, s % 60);
+}
+
+size_t terminal_width() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+TrainDisplay::TrainDisplay(int epochs, Quiet quiet)
+    : epochs_(epochs),
+      quiet_(quiet == Quiet::Yes),
+      terminal_(isatty(STDOUT_FILENO) == 1),
+      start_(Clock::now()),
+      drawn_(start_) {}
+
+void TrainDisplay::clear_line() {
+  if (live_) fmt::print("\r\033[K");
+  live_ = false;
+}
+
+void TrainDisplay::started(const std::string& description) {
+  if (!quiet_) fmt::print("{}\n", description);
+  std::fflush(stdout);
+  start_ = Clock::now();
+}
+
+void TrainDisplay::step_done(int epoch, int64_t step, int64_t steps, double loss, double accuracy,
+                             double learning_rate, double images_per_second) {
+  if (quiet_ || !terminal_) return;
+  const double done =
+      (epoch - 1 + static_cast<double>(step) / static_cast<double>(steps)) / epochs_;
+  if (first_done_ < 0) first_done_ = (epoch - 1 + static_cast<double>(step - 1) /
+                                                      static_cast<double>(steps)) / epochs_;
+  const auto now = Clock::now();
+  if (now - drawn_ < std::chrono::milliseconds(100)) return;
+  drawn_ = now;
+  const double elapsed = std::chrono::duration<double>(now - start_).count();
+  const double left = elapsed * (1 - done) / (done - first_done_);
+  std::string line = fmt::format(
+      "epoch {}/{}  step {}/{}  loss {:.4f}  accuracy {:.1f} %  lr {:.4f}  {:.0f} images/s  {} left",
+      epoch, epochs_, step, steps, loss, 100 * accuracy, learning_rate, images_per_second,
+      duration(left));
+  line.resize(std::min(line.size(), terminal_width() - 1));
+  fmt::print("\r\033[K{}", line);
+  std::fflush(stdout);
+  live_ = true;
+}
+
+void TrainDisplay::epoch_done(const EpochMetrics& m) {
+  if (quiet_) return;
+  clear_line();
+  fmt::print("epoch {}/{}  train loss {:.4f}  accuracy {:.2f} %  test loss {:.4f}  "
+             "accuracy {:.2f} %  {:.0f} images/s  {:.1f} s\n",
+             m.epoch, epochs_, m.train_loss, 100 * m.train_accuracy, m.test_loss,
+             100 * m.test_accuracy, m.images_per_second, m.seconds);
+  std::fflush(stdout);
+}
+
+void TrainDisplay::table(const std::vector<EpochMetrics>& epochs) const {
+  if (quiet_ || epochs.empty()) return;
+  fmt::print("\n{:>5} {:>8} {:>10} {:>8} {:>10} {:>8} {:>8}\n", "epoch", "step", "train loss",
+             "acc. %", "test loss", "acc. %", "s");
+  const size_t shown = 10;  // the last ones, where there are many
+  for (size_t i = epochs.size() > shown ? epochs.size() - shown : 0; i < epochs.size(); ++i) {
+    const EpochMetrics& m = epochs[i];
+    fmt::print("{:>5} {:>8} {:>10.4f} {:>8.2f} {:>10.4f} {:>8.2f} {:>8.1f}\n", m.epoch, m.step,
+               m.train_loss, 100 * m.train_accuracy, m.test_loss, 100 * m.test_accuracy, m.seconds);
+  }
+}
+
+}  // namespace basin

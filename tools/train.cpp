@@ -1,0 +1,78 @@
+// basin train: a network on a data set, with SGD or SAM.
+#include "tools/cli.h"
+#include "tools/optimizer_options.h"
+#include "tools/plot.h"
+#include "tools/progress.h"
+#include "tools/trainer.h"
+
+namespace basin {
+namespace {
+
+int run(TrainOptions& o, const CommonOptions& common) {
+  o.device = common.device;
+  o.threads = common.threads;
+  o.seed = common.seed;
+  TrainDisplay display(o.epochs, common.quiet ? Quiet::Yes : Quiet::No);
+  const TrainResult result = run_training(o, display);
+  if (result.signal != 0) {
+    fmt::print(stderr, "basin train: stopped by signal {}; --resume with --out {} goes on\n",
+               result.signal, o.out);
+    return 128 + result.signal;
+  }
+  display.table(result.epochs);
+  const std::string problem =
+      run_plot({"run", o.out + "/metrics.jsonl", "--out", o.out + "/plot.png", "--title",
+                fmt::format("{}, width {}, {}, {}", o.model, o.width, o.dataset, o.optimizer.name)});
+  if (!common.quiet) {
+    fmt::print("{}\n", problem.empty() ? "written to " + o.out + " (plot.png, checkpoint.safetensors)"
+                                       : problem);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command add_train(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("train", "Train a network with SGD or SAM");
+  auto o = std::make_shared<TrainOptions>();
+  auto common = std::make_shared<CommonOptions>();
+  command->add_option("--model", o->model, "one of those that `basin info` lists")
+      ->capture_default_str();
+  command->add_option("--width", o->width, "channels of the first stage; hidden units of an mlp")
+      ->check(at_least(1))
+      ->capture_default_str();
+  command->add_option("--dataset", o->dataset, "one of those that `basin data list` lists")
+      ->capture_default_str();
+  command->add_option("--data-dir", o->data_dir, "the only folder to search for its files");
+  command->add_option("--train-size", o->train_size, "take the first N examples")->check(at_least(1));
+  command->add_option("--test-size", o->test_size, "take the first N examples")->check(at_least(1));
+  command->add_flag("--augment", o->augment, "random crop (padding 4) and flip");
+  command->add_option("--label-noise", o->label_noise, "the share of training labels made wrong")
+      ->check(fraction())
+      ->capture_default_str();
+  add_optimizer_options(*command, o->optimizer);
+  command->add_option("--l2", o->l2, "adds l2 / 2 |w|^2 to the loss of every pass")
+      ->check(non_negative())
+      ->capture_default_str();
+  command->add_option("--batch", o->batch, "examples of a step")
+      ->check(at_least(1))
+      ->capture_default_str();
+  command->add_option("--epochs", o->epochs, "")->check(at_least(1))->capture_default_str();
+  command->add_option("--lr", o->lr, "the schedule's highest learning rate")
+      ->check(non_negative())
+      ->capture_default_str();
+  command->add_option("--schedule", o->schedule, "constant, piecewise, cosine, cyclic, …")
+      ->capture_default_str();
+  command->add_option("--chunk", o->chunk, "the most examples that a thread replays at once")
+      ->check(at_least(1))
+      ->capture_default_str();
+  command->add_option("--out", o->out, "the folder of the run's files")->capture_default_str();
+  command->add_flag("--resume", o->resume, "go on from the checkpoint in --out");
+  add_common_options(*command, *common);
+  command->footer(
+      "Example:\n  basin train --model resnet_tiny_gn --width 16 --dataset fashion-mnist "
+      "--optimizer sam --rho 0.1 --epochs 1 --schedule cyclic --out out/run");
+  return [=] { return run(*o, *common); };
+}
+
+}  // namespace basin

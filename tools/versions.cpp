@@ -1,0 +1,15 @@
+#include "tools/versions.h"
+
+#include <dnnl.h>
+#include <fmt/format.h>
+#include <zlib.h>
+
+namespace basin {
+
+std::string library_versions() {
+  const dnnl_version_t* v = dnnl_version();
+  return fmt::format("oneDNN {}.{}.{}, zlib {}, fmt {}.{}, g++ {}", v->major, v->minor, v->patch,
+                     zlibVersion(), FMT_VERSION / 10000, FMT_VERSION / 100 % 100, __VERSION__);
+}
+
+}  // namespace basin
