@@ -75,17 +75,17 @@ struct PreactResNet {
 }  // namespace
 
 Model make_preact_resnet(const ModelOptions& options, const std::array<int, 4>& blocks,
-                         NormKind norm) {
-  BASIN_CHECK(norm == NormKind::Batch || options.width % 2 == 0, "--width",
+                         ResNetNorm norm) {
+  BASIN_CHECK(norm == ResNetNorm::Batch || options.width % 2 == 0, "--width",
               "found {}, expected an even number: {} has width / 2 groups", options.width,
               options.name);
   Declaration d;
   const auto net = std::make_shared<const PreactResNet>(
-      d, options, blocks, norm == NormKind::Group ? options.width / 2 : 0);
+      d, options, blocks, norm == ResNetNorm::Group ? options.width / 2 : 0);
   Model model;
   model.options = options;
   model.parameters = std::make_shared<const Layout>(std::move(d.parameters));
-  if (norm == NormKind::Batch) {
+  if (norm == ResNetNorm::Batch) {
     model.buffers = std::make_shared<const Layout>(std::move(d.buffers));
     model.batch_norm = HasBatchNorm::Yes;
   }

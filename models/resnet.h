@@ -11,8 +11,8 @@
 namespace basin {
 
 // blocks: in each stage. groups_of_width: group norm with width / 2 groups in every layer.
-enum class NormKind { Batch, Group };
+enum class ResNetNorm { Batch, Group };
 Model make_preact_resnet(const ModelOptions& options, const std::array<int, 4>& blocks,
-                         NormKind norm);
+                         ResNetNorm norm);
 
 }  // namespace basin

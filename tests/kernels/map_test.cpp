@@ -6,8 +6,8 @@
 
 #include "kernels/map.cuh"
 #include "kernels/map_cpu.h"
+#include "tests/support/block.h"
 #include "tests/support/compare.h"
-#include "tests/support/one_thread_block.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -130,7 +130,7 @@ TYPED_TEST(MapTest, TheBodyOfTheOtherBackendDoesTheSame) {
       const Access access = access_of(a.data(), b.data(), x.data(), y.data());
       EXPECT_EQ(access, offset == 0 ? Access::Packed : Access::Single);
       using Body = MapBody<T, TwoOutputs<T>>;
-      run_blocks<Body>(3, TwoOutputs<T>{&this->factor}, n, access,
+      run_blocks<Body>(3, 1, TwoOutputs<T>{&this->factor}, n, access,
                        typename Body::In{{a.data(), b.data()}},
                        typename Body::Out{{x.data(), y.data()}});
       EXPECT_TRUE(all_close(x.span(), this->expected[0], 2, 4.0)) << n;

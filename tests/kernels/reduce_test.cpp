@@ -1,0 +1,228 @@
+// The reductions against plain float64 loops: any size, any thread count to the same bytes, NaN and
+// infinity to the result; and their CUDA bodies with blocks of host threads.
+#include "kernels/reduce.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "kernels/reduce.cuh"
+#include "tests/support/block.h"
+#include "tests/support/compare.h"
+#include "tests/support/poison.h"
+
+namespace basin::test {
+namespace {
+
+template <class T>
+class ReduceTest : public testing::Test {};
+using Scalars = testing::Types<float, double>;
+TYPED_TEST_SUITE(ReduceTest, Scalars);
+
+// The result of `reduction` (squared_norm or sum), with its buffers watched.
+template <class T, class Reduction>
+double run(const Reduction& reduction, int threads, const std::vector<T>& x) {
+  const int64_t n = static_cast<int64_t>(x.size());
+  const Guarded<T> from(x, 1);
+  Guarded<double> partials(reduce_partials(n)), result(1);
+  reduction(Stream::cpu(threads), n, from.data(), partials.data(), result.data());
+  EXPECT_TRUE(from.intact() && partials.intact() && result.intact()) << n;
+  return result[0];
+}
+
+template <class T>
+double run_squared_norm(int threads, const std::vector<T>& x) {
+  return run(squared_norm<T>, threads, x);
+}
+template <class T>
+double run_sum(int threads, const std::vector<T>& x) {
+  return run(sum<T>, threads, x);
+}
+
+// Accumulation is in float64 whatever T is; each addition of n rounds once.
+double tolerance(int64_t n, double magnitude) {
+  return static_cast<double>(n) * eps_of<double>() * magnitude;
+}
+
+TYPED_TEST(ReduceTest, SumAndSquaredNorm) {
+  using T = TypeParam;
+  std::vector<int64_t> sizes = kOddSizes;
+  sizes.insert(sizes.end(), {0, 3 * kReduceBlock, 200'003});
+  for (const int64_t n : sizes) {
+    const auto x = random_values<T>(n, 1);
+    double squares = 0, total = 0, magnitude = 0;
+    for (const T v : x) {
+      squares += double{v} * double{v};
+      total += v;
+      magnitude += std::abs(v);
+    }
+    for (const int threads : {1, 2, 3}) {
+      EXPECT_TRUE(within(run_squared_norm(threads, x), squares, tolerance(n, squares))) << n;
+      EXPECT_TRUE(within(run_sum(threads, x), total, tolerance(n, magnitude))) << n;
+      EXPECT_EQ(run_squared_norm(threads, x), run_squared_norm(1, x)) << n;
+      EXPECT_EQ(run_sum(threads, x), run_sum(1, x)) << n;
+    }
+  }
+}
+
+TYPED_TEST(ReduceTest, NanAndInfinityReachTheResult) {
+  using T = TypeParam;
+  for (const int64_t at : {0, 4095, 4096, 5000}) {
+    auto x = random_values<T>(5001, 2);
+    x[at] = poison<T>();
+    EXPECT_TRUE(std::isnan(run_squared_norm(2, x)));
+    EXPECT_TRUE(std::isnan(run_sum(2, x)));
+    x[at] = std::numeric_limits<T>::infinity();
+    EXPECT_TRUE(std::isinf(run_squared_norm(2, x)));
+    EXPECT_TRUE(std::isinf(run_sum(2, x)));
+  }
+}
+
+TEST(Reduce, SquaresOfFloatsDoNotOverflow) {
+  EXPECT_DOUBLE_EQ(run_squared_norm<float>(1, {3e38f}), double{3e38f} * double{3e38f});
+}
+
+struct Size {
+  int64_t rows, columns;
+};
+const Size kSizes[] = {{0, 3},     {1, 1},     {7, 3},    {128, 10}, {129, 33},
+                       {300, 257}, {1000, 16}, {64, 600}, {2049, 48}};
+
+// Sums of the columns in float64, added to `before` where given.
+template <class T>
+std::vector<double> column_meaning(const Size& size, const std::vector<T>& x,
+                                   const std::vector<T>& before) {
+  std::vector<double> sums(size.columns, 0.0);
+  for (int64_t i = 0; i < size.rows * size.columns; ++i) sums[i % size.columns] += x[i];
+  for (size_t c = 0; c < before.size(); ++c) sums[c] += before[c];
+  return sums;
+}
+
+TYPED_TEST(ReduceTest, ColumnSum) {
+  using T = TypeParam;
+  for (const Size& size : kSizes) {
+    const auto x = random_values<T>(size.rows * size.columns, 1);
+    const auto before = random_values<T>(size.columns, 2);
+    for (const Write mode : {Write::Overwrite, Write::Accumulate}) {
+      const auto expected =
+          column_meaning(size, x, mode == Write::Accumulate ? before : std::vector<T>{});
+      std::vector<T> first;
+      for (const int threads : {1, 2, 3}) {
+        const Guarded<T> from(x, 1);
+        Guarded<T> partials(column_sum_partials(size.rows, size.columns));
+        Guarded<T> sums = mode == Write::Accumulate ? Guarded<T>(before) : Guarded<T>(size.columns);
+        column_sum(Stream::cpu(threads), size.rows, size.columns, from.data(), partials.data(),
+                   sums.data(), mode);
+        // A block's rows round one after the other; terms are of size 1, sums of sqrt(rows).
+        EXPECT_TRUE(all_close(sums.span(), expected, kColumnRows,
+                              std::sqrt(static_cast<double>(size.rows) + 1)))
+            << size.rows << " x " << size.columns;
+        EXPECT_TRUE(from.intact() && partials.intact() && sums.intact());
+        if (first.empty()) first = sums.values();
+        EXPECT_TRUE(same_bytes(sums.values(), first)) << threads << " threads";
+      }
+    }
+  }
+}
+
+TYPED_TEST(ReduceTest, SumParts) {
+  using T = TypeParam;
+  const double decay = 0.25;
+  for (const int64_t n : {int64_t{1}, int64_t{33}, int64_t{2049}, int64_t{40'001}}) {
+    for (const int count : {1, 2, 3, 17, 35}) {
+      std::vector<std::vector<T>> values;
+      for (int k = 0; k < count; ++k) values.push_back(random_values<T>(n, 10 + k));
+      const auto w = random_values<T>(n, 9);
+      for (const bool decayed : {false, true}) {
+        std::vector<double> expected(n, 0.0);
+        for (int64_t i = 0; i < n; ++i) {
+          for (const auto& part : values) expected[i] += part[i];
+          if (decayed) expected[i] += decay * w[i];
+        }
+        std::vector<T> first;
+        for (const int threads : {1, 2}) {
+          std::vector<Guarded<T>> parts;
+          std::vector<const T*> pointers;
+          for (const auto& v : values) parts.emplace_back(v);
+          for (const auto& p : parts) pointers.push_back(p.data());
+          const Guarded<T> weights(w);
+          Guarded<T> out(n);
+          const T* decay_of = decayed ? weights.data() : nullptr;
+          const Stream stream = Stream::cpu(threads);
+          sum_parts(stream, n, pointers.data(), count, decay, decay_of, out.data());
+          EXPECT_TRUE(all_close(out.span(), expected, count + 2, std::sqrt(count + 1.0)))
+              << n << ", " << count;
+          sum_parts(stream, n, pointers.data(), count, decay, decay_of, parts[0].data());
+          EXPECT_TRUE(same_bytes(parts[0].span(), out.span())) << "in place";
+          EXPECT_TRUE(out.intact() && parts[0].intact() && weights.intact());
+          if (first.empty()) first = out.values();
+          EXPECT_TRUE(same_bytes(out.values(), first));
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(ReduceTest, TheBodiesOfTheOtherBackendDoTheSame) {
+  using T = TypeParam;
+  for (const int64_t n : {int64_t{1}, int64_t{4097}, 2 * kReduceBlock + 35}) {
+    const auto x = random_values<T>(n, 1);
+    double squares = 0;
+    for (const T v : x) squares += double{v} * double{v};
+    double first = -1;
+    for (const int threads : {1, 16, 64}) {
+      for (const int64_t offset : {0, 1}) {
+        const Guarded<T> from(x, offset);
+        Guarded<double> partials(reduce_partials(n)), result(1);
+        run_blocks<ReduceBlocks<SquareTerm, T>>(2, threads, n, from.data(), partials.data());
+        run_blocks<JoinPartials>(1, threads, reduce_partials(n), partials.data(), result.data());
+        EXPECT_TRUE(within(result[0], squares, tolerance(n, squares))) << n << ", " << threads;
+        EXPECT_TRUE(partials.intact() && result.intact());
+        // The order of additions does not depend on the alignment.
+        if (offset == 0) first = result[0];
+        EXPECT_EQ(result[0], first);
+      }
+    }
+  }
+}
+
+TYPED_TEST(ReduceTest, TheColumnBodiesOfTheOtherBackendDoTheSame) {
+  using T = TypeParam;
+  for (const Size& size : {Size{7, 3}, Size{129, 33}, Size{300, 70}}) {
+    const auto x = random_values<T>(size.rows * size.columns, 1);
+    const auto before = random_values<T>(size.columns, 2);
+    for (const int threads : {1, 16, 64}) {
+      const Guarded<T> from(x);
+      Guarded<T> partials(column_sum_partials(size.rows, size.columns)), sums(before);
+      run_blocks<ColumnBlocks<T>>(3, threads, size.rows, size.columns, from.data(),
+                                  partials.data());
+      run_blocks<ColumnJoin<T>>(2, threads, ceil_div(size.rows, kColumnRows), size.columns,
+                                partials.data(), sums.data(), Write::Accumulate);
+      EXPECT_TRUE(all_close(sums.span(), column_meaning(size, x, before), kColumnRows,
+                            std::sqrt(static_cast<double>(size.rows))))
+          << size.rows << " x " << size.columns << ", " << threads << " threads";
+      EXPECT_TRUE(partials.intact() && sums.intact());
+    }
+  }
+}
+
+TYPED_TEST(ReduceTest, TheBodyOfSumPartsDoesTheSame) {
+  using T = TypeParam;
+  const int64_t n = 1003;
+  const auto a = random_values<T>(n, 1), b = random_values<T>(n, 2), w = random_values<T>(n, 3);
+  std::vector<double> expected;
+  for (int64_t i = 0; i < n; ++i) expected.push_back(double{a[i]} + b[i] + 0.5 * w[i]);
+  for (const Access access : {Access::Packed, Access::Single}) {
+    const int64_t offset = access == Access::Packed ? 0 : 1;
+    const Guarded<T> first(a, offset), second(b), weights(w);
+    Guarded<T> out(n);
+    using Body = SumPartsBody<T>;
+    const Arrays<const T, Body::kMost> parts{{first.data(), second.data()}};
+    run_blocks<Body>(2, 1, n, parts, 2, access, T(0.5), weights.data(), out.data());
+    EXPECT_TRUE(all_close(out.span(), expected, 4, 2.0));
+    EXPECT_TRUE(out.intact());
+  }
+}
+
+}  // namespace
+}  // namespace basin::test
