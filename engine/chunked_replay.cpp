@@ -85,8 +85,8 @@ void ChunkedReplay::on_threads(const Body& body) {
   if (error) std::rethrow_exception(error);
 }
 
-void ChunkedReplay::replay_chunk(int64_t chunk, int thread, Arena* gradient, Write mode,
-                                 Write packed_mode) {
+void ChunkedReplay::replay_chunk(int64_t chunk, int thread, bool tracks, Arena* gradient,
+                                 Write mode, Write packed_mode) {
   Part& part = chunk < full_ ? main_ : tail_;
   Workspace& work = *part.workspaces[thread];
   const int64_t begin = chunk * main_.size;
@@ -94,6 +94,7 @@ void ChunkedReplay::replay_chunk(int64_t chunk, int thread, Arena* gradient, Wri
   work.bind(0, images_ + begin * image_bytes);
   work.bind(1, labels_ + begin);
   work.forward(*part.point);
+  if (tracks) work.track(*buffers_);
   chunk_loss_[chunk] = work.scalar(0);
   chunk_correct_[chunk] = work.scalar(1);
   const Tensor logits = work.output(2);
@@ -116,6 +117,9 @@ void ChunkedReplay::pass(const Arena& at, Arena* gradient, Track track) {
       tail_.point->pack(*tail_.workspaces[t], 0, 1);
     }
   });
+  const bool tracks = track == Track::Yes && buffers_ != nullptr && options_.mode == Mode::Training;
+  BASIN_CHECK(!tracks || options_.whole_batch, "[replay]",
+              "running statistics need the whole batch");
   const auto chunks = static_cast<int64_t>(chunk_loss_.size());
   on_threads([&](int t) {
     Arena* own = gradient == nullptr || t == 0 ? gradient
@@ -124,13 +128,9 @@ void ChunkedReplay::pass(const Arena& at, Arena* gradient, Track track) {
     for (int64_t chunk = t; chunk < chunks; chunk += replayers_) {
       // The arena's first write is the thread's first chunk; the tail has packed sums of its own.
       const auto first = [](bool yes) { return yes ? Write::Overwrite : Write::Accumulate; };
-      replay_chunk(chunk, t, own, first(chunk == t), first(chunk == t || chunk == full_));
+      replay_chunk(chunk, t, tracks, own, first(chunk == t), first(chunk == t || chunk == full_));
     }
   });
-  if (track == Track::Yes && buffers_ != nullptr && options_.mode == Mode::Training) {
-    BASIN_CHECK(options_.whole_batch, "[replay]", "running statistics need the whole batch");
-    main_.workspaces[0]->track(*buffers_);
-  }
   loss_ = correct_ = 0;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     const int64_t size = chunk < full_ ? main_.size : tail_.size;

@@ -65,7 +65,8 @@ class ChunkedReplay final : public Objective {
   Part make_part(const RecordNetwork& network, const Arena& parameters, int64_t size,
                  int first_thread, int last_thread);
   void pass(const Arena& at, Arena* gradient, Track track);
-  void replay_chunk(int64_t chunk, int thread, Arena* gradient, Write mode, Write packed_mode);
+  void replay_chunk(int64_t chunk, int thread, bool tracks, Arena* gradient, Write mode,
+                    Write packed_mode);
   void collect(const Arena& at, Arena& gradient);
   template <class Body>
   void on_threads(const Body& body);

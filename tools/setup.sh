@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs what Basin's build and tests need and this machine lacks (Debian, Ubuntu).
+# --ci: what continuous integration needs beside it (formatter, linter).
+set -euo pipefail
+
+packages=(cmake ninja-build g++ libdnnl-dev libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev
+  nlohmann-json3-dev libtomlplusplus-dev libfmt-dev zlib1g-dev ccache python3 python3-numpy
+  python3-matplotlib dataset-fashion-mnist)
+[ "${1:-}" = --ci ] && packages+=(clang-format clang-tidy)
+
+if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
+  echo "setup: not a Debian or Ubuntu machine; Basin needs CMake 3.24, Ninja, g++ 12, oneDNN, GoogleTest, Google Benchmark, CLI11, nlohmann-json, toml++, fmt, zlib" >&2
+  exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if command -v sudo > /dev/null && sudo -n true 2> /dev/null; then
+    as_root=(sudo -n)
+  else
+    echo "setup: these packages are missing: run 'apt-get install ${missing[*]}' as root" >&2
+    exit 2
+  fi
+fi
+echo "setup: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } > "$log" 2>&1; then
+  echo "setup: apt-get failed: $(grep -m1 '^E:' "$log" || tail -n1 "$log")" >&2
+  exit 1
+fi
