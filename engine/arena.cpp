@@ -37,8 +37,7 @@ void Layout::add_conv(const std::string& name, int64_t out, int64_t in, int64_t 
           0});
 }
 
-void Layout::add_linear(const std::string& name, int64_t out, int64_t channels,
-                        int64_t positions) {
+void Layout::add_linear(const std::string& name, int64_t out, int64_t channels, int64_t positions) {
   append({name,
           Role::Weight,
           {out, channels * positions},
@@ -80,14 +79,15 @@ Tensor Arena::view(const LayoutEntry& entry) const {
   return {buffer_.data() + entry.offset * dtype_size(dtype_), entry.shape, dtype_, device()};
 }
 
-Tensor Arena::view(const std::string& name) const { return view(layout_->at(name)); }
+Tensor Arena::view(const std::string& name) const {
+  return view(layout_->at(name));
+}
 
 void Arena::copy_from(const Stream& stream, const Arena& other) {
   BASIN_CHECK(layout_ == other.layout_ && dtype_ == other.dtype_ && device() == other.device(),
               "[copy] arena", "found another layout, type or device than the destination's");
-  dispatch(dtype_, [&]<class T>(T) {
-    map<T, Copy<T>>(stream, {}, size(), {other.as<T>()}, {as<T>()});
-  });
+  dispatch(dtype_,
+           [&]<class T>(T) { map<T, Copy<T>>(stream, {}, size(), {other.as<T>()}, {as<T>()}); });
 }
 
 std::vector<double> Arena::read(const Stream& stream, const LayoutEntry& entry) const {

@@ -24,10 +24,10 @@ enum class Role { Weight, Bias, NormScale, NormBias, RunningMean, RunningVarianc
 struct LayoutEntry {
   std::string name;
   Role role;
-  std::vector<int64_t> logical;         // PyTorch's shape; empty for a scalar
-  Shape shape;                          // as stored: what the tape sees
-  int64_t outer, channels, positions;   // logical [outer, channels, positions]
-  int64_t offset, size;                 // in elements
+  std::vector<int64_t> logical;        // PyTorch's shape; empty for a scalar
+  Shape shape;                         // as stored: what the tape sees
+  int64_t outer, channels, positions;  // logical [outer, channels, positions]
+  int64_t offset, size;                // in elements
 
   // Where the element at PyTorch's row-major index i stands, from the tensor's start.
   int64_t stored_index(int64_t i) const {

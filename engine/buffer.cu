@@ -10,7 +10,9 @@ void* allocate(const Stream&, int64_t bytes) {
   return data;
 }
 
-void release(void* data) noexcept { cudaFree(data); }
+void release(void* data) noexcept {
+  cudaFree(data);
+}
 
 void zero(const Stream& stream, void* data, int64_t bytes) {
   BASIN_CUDA_CALL(

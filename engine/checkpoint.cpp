@@ -38,22 +38,37 @@ HostTensor host_tensor(std::string name, DType dtype, std::vector<int64_t> shape
   tensor.dtype = dtype;
   tensor.shape = std::move(shape);
   switch (dtype) {
-    case DType::Float32: append_values<float>(tensor, values); break;
-    case DType::Float64: append_values<double>(tensor, values); break;
-    case DType::Int32: append_values<int32_t>(tensor, values); break;
-    case DType::Int64: append_values<int64_t>(tensor, values); break;
-    case DType::UInt8: append_values<uint8_t>(tensor, values); break;
+    case DType::Float32:
+      append_values<float>(tensor, values);
+      break;
+    case DType::Float64:
+      append_values<double>(tensor, values);
+      break;
+    case DType::Int32:
+      append_values<int32_t>(tensor, values);
+      break;
+    case DType::Int64:
+      append_values<int64_t>(tensor, values);
+      break;
+    case DType::UInt8:
+      append_values<uint8_t>(tensor, values);
+      break;
   }
   return tensor;
 }
 
 std::vector<double> host_values(const HostTensor& tensor) {
   switch (tensor.dtype) {
-    case DType::Float32: return read_values<float>(tensor);
-    case DType::Float64: return read_values<double>(tensor);
-    case DType::Int32: return read_values<int32_t>(tensor);
-    case DType::Int64: return read_values<int64_t>(tensor);
-    case DType::UInt8: return read_values<uint8_t>(tensor);
+    case DType::Float32:
+      return read_values<float>(tensor);
+    case DType::Float64:
+      return read_values<double>(tensor);
+    case DType::Int32:
+      return read_values<int32_t>(tensor);
+    case DType::Int64:
+      return read_values<int64_t>(tensor);
+    case DType::UInt8:
+      return read_values<uint8_t>(tensor);
   }
   return {};
 }

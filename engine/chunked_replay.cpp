@@ -122,9 +122,9 @@ void ChunkedReplay::pass(const Arena& at, Arena* gradient, Track track) {
               "running statistics need the whole batch");
   const auto chunks = static_cast<int64_t>(chunk_loss_.size());
   on_threads([&](int t) {
-    Arena* own = gradient == nullptr || t == 0 ? gradient
+    Arena* own = gradient == nullptr || t == 0            ? gradient
                  : t <= static_cast<int>(partial_.size()) ? &partial_[t - 1]
-                                                           : nullptr;
+                                                          : nullptr;
     for (int64_t chunk = t; chunk < chunks; chunk += replayers_) {
       // The arena's first write is the thread's first chunk; the tail has packed sums of its own.
       const auto first = [](bool yes) { return yes ? Write::Overwrite : Write::Accumulate; };
@@ -181,9 +181,13 @@ void ChunkedReplay::differentiate(const Arena& at, Arena& gradient, Track track)
   collect(at, gradient);
 }
 
-void ChunkedReplay::evaluate(const Arena& at) { pass(at, nullptr, Track::No); }
+void ChunkedReplay::evaluate(const Arena& at) {
+  pass(at, nullptr, Track::No);
+}
 
-std::vector<double> ChunkedReplay::logits() const { return logits_; }
+std::vector<double> ChunkedReplay::logits() const {
+  return logits_;
+}
 
 int64_t ChunkedReplay::bytes() const {
   int64_t bytes = 0;

@@ -25,7 +25,7 @@ struct ReplayOptions {
   Mode mode = Mode::Training;
   Differentiate differentiate = Differentiate::Yes;
   bool whole_batch = false;  // what batch norm in training needs
-  int64_t chunk = 32;        // the most examples of a chunk
+  int64_t chunk = 16;        // the most examples of a chunk
   double l2 = 0;             // adds l2 / 2 |w|^2, over all parameters, to the loss
 };
 
@@ -72,12 +72,12 @@ class ChunkedReplay final : public Objective {
   void on_threads(const Body& body);
 
   ReplayOptions options_;
-  Stream stream_;   // all threads inside one kernel
-  int replayers_;   // threads that replay chunks of their own
+  Stream stream_;  // all threads inside one kernel
+  int replayers_;  // threads that replay chunks of their own
   DType dtype_;
   Arena* buffers_;
   Part main_, tail_;
-  int64_t full_;    // chunks of main_.size; the rest, if any, is one chunk of tail_
+  int64_t full_;  // chunks of main_.size; the rest, if any, is one chunk of tail_
   int64_t classes_ = 0;
   std::vector<Arena> partial_;  // the gradients of threads 1, 2, …
   std::vector<double> chunk_loss_, chunk_correct_, partials_;

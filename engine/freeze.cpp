@@ -230,8 +230,8 @@ void Recording::freeze(const std::vector<Variable>& outputs, Differentiate diffe
   program->differentiated = differentiate == Differentiate::Yes;
   if (program->differentiated) {
     BASIN_CHECK(outputs[0].shape().size() == 1, "[freeze] outputs",
-                "found shape {} of '{}', expected one element to differentiate",
-                outputs[0].shape(), outputs[0].name());
+                "found shape {} of '{}', expected one element to differentiate", outputs[0].shape(),
+                outputs[0].name());
   }
   Planner(*program, retain).run();
   program->frozen = true;

@@ -24,10 +24,10 @@ struct OpNeeds {
   std::vector<int> passes = {};
   // The output whose adjoint backward itself writes (norm_act's sum), or -1.
   int writes_adjoint_of_output = -1;
-  bool view = false;         // output 0 is input 0 under another shape
-  int64_t saved = 0;         // bytes kept from forward to backward
-  int64_t scratch = 0;       // bytes used within one call
-  int64_t packed = 0;        // bytes made from a parameter once per point, shared by all replays
+  bool view = false;            // output 0 is input 0 under another shape
+  int64_t saved = 0;            // bytes kept from forward to backward
+  int64_t scratch = 0;          // bytes used within one call
+  int64_t packed = 0;           // bytes made from a parameter once per point, shared by all replays
   int64_t packed_gradient = 0;  // bytes: input 1's gradient in a layout of the op's own
 };
 
@@ -44,11 +44,11 @@ class Op {
   virtual OpNeeds needs() const = 0;
   virtual std::unique_ptr<OpState> make_state(const Stream&) const { return nullptr; }
 
-  virtual void pack(OpRun&) const {}     // parameter -> packed, once per point
+  virtual void pack(OpRun&) const {}  // parameter -> packed, once per point
   virtual void forward(OpRun&) const = 0;
   virtual void backward(OpRun&) const = 0;
-  virtual void unpack(OpRun&) const {}   // packed gradient -> the parameter's gradient
-  virtual void track(OpRun&) const {}    // batch statistics -> running statistics
+  virtual void unpack(OpRun&) const {}  // packed gradient -> the parameter's gradient
+  virtual void track(OpRun&) const {}   // batch statistics -> running statistics
 };
 
 }  // namespace basin

@@ -9,10 +9,10 @@
 namespace basin {
 
 // Element by element (engine/ops/elementwise.cpp).
-Variable relu(const Variable& x);                    // the gradient at 0 is 0
+Variable relu(const Variable& x);                       // the gradient at 0 is 0
 Variable softplus(const Variable& x, double beta = 1);  // log(1 + exp(beta x)) / beta
-Variable add(const Variable& a, const Variable& b);  // equal shapes
-Variable mul(const Variable& a, const Variable& b);  // equal shapes
+Variable add(const Variable& a, const Variable& b);     // equal shapes
+Variable mul(const Variable& a, const Variable& b);     // equal shapes
 Variable scale(const Variable& x, double factor);
 
 // Reductions to one element (reduce.cpp).
@@ -55,9 +55,8 @@ struct BatchNormOptions {
 };
 Variable batch_norm_act(const Variable& x, const Variable& gamma, const Variable& beta,
                         const BatchNormOptions& options);
-NormActResult batch_norm_act(const Variable& x, const Variable& residual,
-                             const Variable& gamma, const Variable& beta,
-                             const BatchNormOptions& options);
+NormActResult batch_norm_act(const Variable& x, const Variable& residual, const Variable& gamma,
+                             const Variable& beta, const BatchNormOptions& options);
 
 // Pooling and shape (pool.cpp, reshape.cpp).
 Variable average_pool(const Variable& x, int64_t window, int64_t stride);  // [n,h,w,c]

@@ -12,9 +12,8 @@ MemoryPlan plan_memory(std::span<const Interval> intervals) {
   plan.offsets.assign(intervals.size(), 0);
   std::vector<int> order(intervals.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return intervals[a].bytes > intervals[b].bytes;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return intervals[a].bytes > intervals[b].bytes; });
 
   std::vector<int> placed;  // by offset
   for (const int i : order) {

@@ -88,8 +88,12 @@ std::vector<Variable> Recording::append(std::unique_ptr<Op> op, std::vector<Vari
   for (size_t i = 0; i < outputs.size(); ++i) {
     std::string name = fmt::format("{}{}{}", node.op->name(), index, i == 0 ? "" : "'");
     const bool view = node.needs.view && i == 0;
-    Slot slot{std::move(name), SlotKind::Computed, outputs[i], program->dtype,
-              view ? program->root(node.inputs[0]) : -1, index};
+    Slot slot{std::move(name),
+              SlotKind::Computed,
+              outputs[i],
+              program->dtype,
+              view ? program->root(node.inputs[0]) : -1,
+              index};
     std::byte* data = view ? nullptr : allocate(slot.bytes());
     results.push_back(append_slot(std::move(slot), data));
     node.outputs.push_back(results.back().slot());
@@ -110,10 +114,18 @@ std::vector<Variable> Recording::append(std::unique_ptr<Op> op, std::vector<Vari
   return results;
 }
 
-const Shape& Variable::shape() const { return Recording::slot_of(*this).shape; }
-DType Variable::dtype() const { return Recording::slot_of(*this).dtype; }
-const std::string& Variable::name() const { return Recording::slot_of(*this).name; }
-std::vector<double> Variable::values() const { return Recording::read(*this); }
+const Shape& Variable::shape() const {
+  return Recording::slot_of(*this).shape;
+}
+DType Variable::dtype() const {
+  return Recording::slot_of(*this).dtype;
+}
+const std::string& Variable::name() const {
+  return Recording::slot_of(*this).name;
+}
+std::vector<double> Variable::values() const {
+  return Recording::read(*this);
+}
 Variable Variable::named(const std::string& name) const {
   Recording::rename(*this, name);
   return *this;
@@ -125,8 +137,7 @@ Tape::Tape(const Stream& stream, const Arena& parameters, const Arena* buffers, 
 Variable Tape::input(const std::string& name, const Shape& shape, DType dtype, const void* data) {
   Slot slot{name, SlotKind::Input, shape, dtype, -1};
   // A replay only reads it; one table of pointers serves inputs and activations alike.
-  return recording_->append_slot(std::move(slot),
-                                 static_cast<std::byte*>(const_cast<void*>(data)));
+  return recording_->append_slot(std::move(slot), static_cast<std::byte*>(const_cast<void*>(data)));
 }
 
 Variable Tape::parameter(const std::string& name) {
@@ -143,8 +154,12 @@ Variable Tape::parameter(const std::string& name) {
   return recording_->append_slot(std::move(slot), data);
 }
 
-Mode Tape::mode() const { return recording_->program->mode; }
-std::shared_ptr<const Program> Tape::shared_program() const { return recording_->program; }
+Mode Tape::mode() const {
+  return recording_->program->mode;
+}
+std::shared_ptr<const Program> Tape::shared_program() const {
+  return recording_->program;
+}
 
 void Tape::freeze(const std::vector<Variable>& outputs, Differentiate differentiate,
                   Retain retain) {

@@ -46,7 +46,7 @@ struct Node {
   OpNeeds needs;
   std::vector<int> inputs, outputs;
   bool differentiated = false;
-  std::vector<GradientWrite> writes;       // by input
+  std::vector<GradientWrite> writes;                 // by input
   GradientWrite output_write = GradientWrite::None;  // into the adjoint that backward writes itself
   GradientWrite unpack_write = GradientWrite::None;
   int64_t saved = 0, forward_scratch = 0, backward_scratch = 0;  // offsets in the workspace
@@ -65,7 +65,8 @@ struct Program {
 
   // The plan (freeze.cpp). Times: forward of op i at i, the seed at n, backward of op i at 2n - i.
   bool differentiated = false;
-  std::vector<int64_t> value_offset, adjoint_offset;  // by slot; -1 where none lies in the workspace
+  std::vector<int64_t> value_offset,
+      adjoint_offset;  // by slot; -1 where none lies in the workspace
   std::vector<int> value_last, adjoint_first, adjoint_last;  // by slot
   int64_t workspace_bytes = 0, packed_bytes = 0, packed_gradient_bytes = 0;
 

@@ -65,11 +65,9 @@ void Workspace::bind(const std::string& input, const void* data) {
   bind(slot, data);
 }
 
-OpRun Workspace::run_of(int node, Pass pass, const Point* at, Write mode,
-                        Write packed_mode) const {
+OpRun Workspace::run_of(int node, Pass pass, const Point* at, Write mode, Write packed_mode) const {
   std::byte* packed = at == nullptr ? nullptr : at->packed_.data();
-  std::byte* running =
-      at == nullptr || at->buffers_ == nullptr ? nullptr : at->buffers_->data();
+  std::byte* running = at == nullptr || at->buffers_ == nullptr ? nullptr : at->buffers_->data();
   return {stream_, *program_, memory_, node, pass, packed, running, mode, packed_mode};
 }
 

@@ -1,36 +1,79 @@
+// Augmentation on a CPU, a row at a time: where a row comes from is decided once.
 #include "kernels/augment.h"
 
+#include <algorithm>
+
 #include "kernels/parallel.h"
-#include "kernels/random.h"
+#include "kernels/simd.h"
 
 namespace basin {
+namespace cpu {
+namespace {
+
+// One image.  x: [h, w, c] bytes; y: [h, w, c].
+template <class T>
+void augment_image(const AugmentShape& s, const Crop& crop, const uint8_t* x, T* y) {
+  const int64_t c = s.c, line = s.w * c;
+  // The columns [begin, end) of the output that have a pixel.
+  const int64_t shift = crop.flipped ? -crop.dx : crop.dx;
+  const int64_t begin = std::clamp<int64_t>(-shift, 0, s.w);
+  const int64_t end = std::clamp<int64_t>(s.w - shift, begin, s.w);
+  for (int64_t r = 0; r < s.h; ++r, y += line) {
+    const int64_t row = r + crop.dy;
+    if (row < 0 || row >= s.h) {
+      std::fill(y, y + line, T(0));
+      continue;
+    }
+    std::fill(y, y + begin * c, T(0));
+    std::fill(y + end * c, y + line, T(0));
+    const uint8_t* from = x + row * line;
+    if (!crop.flipped) {
+      from += (begin + crop.dx) * c;
+      T* to = y + begin * c;
+#pragma omp simd
+      for (int64_t i = 0; i < (end - begin) * c; ++i) to[i] = ByteToUnit<T>::of(from[i]);
+    } else if (c == 1) {
+      from += s.w - 1 + crop.dx;
+#pragma omp simd
+      for (int64_t q = begin; q < end; ++q) y[q] = ByteToUnit<T>::of(from[-q]);
+    } else {
+      for (int64_t q = begin; q < end; ++q) {
+        const uint8_t* pixel = from + (s.w - 1 - q + crop.dx) * c;
+        for (int64_t k = 0; k < c; ++k) y[q * c + k] = ByteToUnit<T>::of(pixel[k]);
+      }
+    }
+  }
+}
 
 template <class T>
 void augment(const Stream& stream, const AugmentShape& s, const uint8_t* images,
              const int64_t* indices, int64_t batch, uint64_t seed, uint32_t epoch, int64_t first,
              T* out) {
   const int64_t size = s.h * s.w * s.c;
-  cpu::parallel_ranges(
-      stream, batch, 1, batch * size * int64_t{sizeof(T)}, [&](int64_t begin, int64_t end) {
+  parallel_ranges(
+      stream, batch, 1, augment_cost<T>(s, batch).bytes(), [&](int64_t begin, int64_t end) {
         for (int64_t b = begin; b < end; ++b) {
-          const uint8_t* image = images + indices[b] * size;
-          const Philox4 bits =
-              philox_at(seed, Purpose::Augment, epoch, static_cast<uint64_t>(first + b));
-          const auto offsets = static_cast<uint32_t>(2 * s.padding + 1);
-          const int64_t dy = bounded({{bits.value[0], 0, 0, 0}}, offsets) - s.padding;
-          const int64_t dx = bounded({{bits.value[1], 0, 0, 0}}, offsets) - s.padding;
-          const bool flipped = s.flip && (bits.value[2] & 1u) != 0;
-          T* y = out + b * size;
-          for (int64_t r = 0; r < s.h; ++r) {
-            for (int64_t q = 0; q < s.w; ++q, y += s.c) {
-              const int64_t row = r + dy, column = (flipped ? s.w - 1 - q : q) + dx;
-              const bool inside = row >= 0 && row < s.h && column >= 0 && column < s.w;
-              const uint8_t* pixel = image + (row * s.w + column) * s.c;
-              for (int64_t k = 0; k < s.c; ++k) y[k] = inside ? pixel[k] / T(255) : T(0);
-            }
-          }
+          const Crop crop = crop_of(s, seed, epoch, first + b);
+          vectorised([&s, &crop](const uint8_t* x, T* y) { augment_image(s, crop, x, y); },
+                     images + indices[b] * size, out + b * size);
         }
       });
+}
+
+}  // namespace
+}  // namespace cpu
+
+template <class T>
+void augment(const Stream& stream, const AugmentShape& shape, const uint8_t* images,
+             const int64_t* indices, int64_t batch, uint64_t seed, uint32_t epoch, int64_t first,
+             T* out) {
+  if (batch == 0) return;
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::augment(stream, shape, images, indices, batch, seed, epoch, first, out);
+    }
+  }
+  cpu::augment(stream, shape, images, indices, batch, seed, epoch, first, out);
 }
 
 template void augment(const Stream&, const AugmentShape&, const uint8_t*, const int64_t*, int64_t,

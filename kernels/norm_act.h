@@ -29,11 +29,9 @@ struct NormShape {
 
 // What the passes compute for one element, on both backends. scale = gamma * rstd, shift = beta;
 // `floor` is where the activation cuts off: 0, or -infinity where there is none. NaN passes
-// through.
+// through. Plain functions of values: g++ does not vectorise over objects.
 template <class T>
 struct NormElement {
-  T mean, scale, shift, floor;
-
   // Statistics: the deviation d from a running mean is added to two sums.
   static constexpr int kMomentFlops = 4;
   BASIN_HD static void moments(T s, T running_mean, T& sum, T& sum_of_squares) {
@@ -44,32 +42,34 @@ struct NormElement {
 
   // s -> y.
   static constexpr int kForwardFlops = 4;
-  BASIN_HD T forward(T s) const {
+  BASIN_HD static T forward(T s, T mean, T scale, T shift, T floor) {
     const T y = (s - mean) * scale + shift;
     return y < floor ? floor : y;
   }
 
-  // The gradient before the activation; 0 where y was cut off (and at 0, as in PyTorch).
-  BASIN_HD T masked(T dy, T d) const { return d * scale + shift <= floor ? T(0) : dy; }
-
-  // Backward, first pass: a_sum adds up dy, b_sum dy * d, with dy masked and d = s - mean.
-  static constexpr int kSumsFlops = 7;
-  BASIN_HD void sums(T dy, T s, T& a_sum, T& b_sum) const {
-    const T d = s - mean;
-    const T g = masked(dy, d);
-    a_sum += g;
-    b_sum += g * d;
+  // The gradient before the activation, d = s - mean: 0 where y was cut off (at 0 too, as PyTorch).
+  static constexpr int kMaskedFlops = 3;
+  BASIN_HD static T masked(T dy, T d, T scale, T shift, T floor) {
+    return d * scale + shift <= floor ? T(0) : dy;
   }
 
-  // Backward, second pass: ds = scale * dy - (offset + slope * d).
-  static constexpr int kBackwardFlops = 8;
-  BASIN_HD T backward(T dy, T s, T offset, T slope) const {
+  // Backward, first pass: the sums of dy and of dy * d, dy masked.
+  static constexpr int kSumsFlops = 4 + kMaskedFlops;
+  BASIN_HD static void sums(T dy, T s, T mean, T scale, T shift, T floor, T& a, T& b) {
     const T d = s - mean;
-    return scale * masked(dy, d) - (offset + slope * d);
+    const T g = masked(dy, d, scale, shift, floor);
+    a += g;
+    b += g * d;
+  }
+
+  // Backward, second pass: ds = scale * dy - (offset + slope * d), dy masked.
+  static constexpr int kBackwardFlops = 5 + kMaskedFlops;
+  BASIN_HD static T backward(T dy, T s, T mean, T scale, T shift, T floor, T offset, T slope) {
+    const T d = s - mean;
+    return scale * masked(dy, d, scale, shift, floor) - (offset + slope * d);
   }
 };
 
-// Where the activation cuts off (NormElement::floor).
 template <class T>
 constexpr T floor_of(Activation act) {
   return act == Activation::Relu ? T(0) : -std::numeric_limits<T>::infinity();

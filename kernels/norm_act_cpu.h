@@ -161,8 +161,8 @@ inline void normalise(int64_t rows, int64_t c, const Operand<kWith, T>& in,
       for (int64_t r = 0; r < count; ++r) {
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          const NormElement<T> e{mean[j], scale[j], shift[j], p.floor};
-          out[r * c + j] = e.forward(block.pass(r * c + j));
+          out[r * c + j] =
+              NormElement<T>::forward(block.pass(r * c + j), mean[j], scale[j], shift[j], p.floor);
         }
       }
     });
@@ -190,17 +190,17 @@ inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
       for (; r + 2 <= count; r += 2) {
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          const NormElement<T> e{mean[j], scale[j], shift[j], p.floor};
           const int64_t i = r * c + j;
-          e.sums(g[i], v[i], a0[j], b0[j]);
-          e.sums(g[i + c], v[i + c], a1[j], b1[j]);
+          NormElement<T>::sums(g[i], v[i], mean[j], scale[j], shift[j], p.floor, a0[j], b0[j]);
+          NormElement<T>::sums(g[i + c], v[i + c], mean[j], scale[j], shift[j], p.floor, a1[j],
+                               b1[j]);
         }
       }
       for (; r < count; ++r) {
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          const NormElement<T> e{mean[j], scale[j], shift[j], p.floor};
-          e.sums(g[r * c + j], v[r * c + j], a0[j], b0[j]);
+          NormElement<T>::sums(g[r * c + j], v[r * c + j], mean[j], scale[j], shift[j], p.floor,
+                               a0[j], b0[j]);
         }
       }
 #pragma omp simd
@@ -234,9 +234,9 @@ inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
       for (int64_t r = 0; r < count; ++r) {
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          const NormElement<T> e{mean[j], scale[j], shift[j], p.floor};
           const int64_t i = r * c + j;
-          const T value = e.backward(g[i], v[i], k2[j], k3[j]);
+          const T value = NormElement<T>::backward(g[i], v[i], mean[j], scale[j], shift[j], p.floor,
+                                                   k2[j], k3[j]);
           if constexpr (kMode == Write::Overwrite) {
             out[i] = value;
           } else {

@@ -33,7 +33,7 @@ BASIN_HD Philox4 philox(const uint32_t (&counter)[4], const uint32_t (&key)[2]) 
 // What a number is for: streams of different purposes never meet.
 enum class Purpose : uint32_t { Initialise = 1, Shuffle, Augment, LabelNoise, Data, Perturb, Test };
 
-// The four numbers at `index` of the stream (seed, purpose, lane); lane < 2^24.
+// The four numbers at `index` of the stream (seed, purpose, lane).
 BASIN_HD Philox4 philox_at(uint64_t seed, Purpose purpose, uint32_t lane, uint64_t index) {
   const uint32_t counter[4] = {static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32),
                                lane, static_cast<uint32_t>(purpose)};
@@ -54,7 +54,8 @@ BASIN_HD double normal(const Philox4& bits) {
   return std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586476925 * v);
 }
 
-// Uniform in [0, bound), from the first two numbers; the bias is below bound / 2^64.
+// Uniform in [0, bound): the high word of bits * bound, with 64 bits from the first two numbers. No
+// value is likelier than another by more than one part in 2^64 / bound: no rejection is needed.
 BASIN_HD uint32_t bounded(const Philox4& bits, uint32_t bound) {
   const uint64_t wide = (uint64_t{bits.value[0]} << 32) | bits.value[1];
   const uint64_t high = (wide >> 32) * bound, low = ((wide & 0xFFFFFFFFu) * bound) >> 32;

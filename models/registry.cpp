@@ -6,8 +6,8 @@
 namespace basin {
 
 const std::vector<std::string>& model_names() {
-  static const std::vector<std::string> names{"resnet_tiny", "resnet_tiny_gn", "resnet18",
-                                              "resnet18_gn", "mlp",            "linear"};
+  static const std::vector<std::string> names{
+      "resnet_tiny", "resnet_tiny_gn", "resnet18", "resnet18_gn", "mlp", "linear"};
   return names;
 }
 

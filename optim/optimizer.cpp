@@ -23,8 +23,8 @@ void Optimizer::set_scalar(int slot, double value) {
 
 void Optimizer::norm(const Arena& arena, int slot) {
   dispatch(arena.dtype(), [&]<class T>(T) {
-    squared_norm(stream_, arena.size(), arena.as<T>(),
-                 reinterpret_cast<double*>(partials_.data()), scalar(slot));
+    squared_norm(stream_, arena.size(), arena.as<T>(), reinterpret_cast<double*>(partials_.data()),
+                 scalar(slot));
   });
 }
 
@@ -40,8 +40,7 @@ void Optimizer::descend(const Arena& gradient, Arena& weights, double learning_r
     if (o.momentum == 0) {
       map<T>(stream_, PlainDescent<T>{lr, decay}, weights.size(), {w, g}, {w});
     } else {
-      map<T>(stream_,
-             MomentumDescent<T>{lr, static_cast<T>(o.momentum), decay, o.nesterov, o.form},
+      map<T>(stream_, MomentumDescent<T>{lr, static_cast<T>(o.momentum), decay, o.nesterov, o.form},
              weights.size(), {w, g, v}, {w, v});
     }
   });

@@ -10,8 +10,8 @@
 
 namespace basin {
 
-// Which passes of a SAM step move the running statistics of batch norm. Frozen: none, and every pass
-// normalises with the running ones (the objective's tape is recorded with Mode::Frozen).
+// Which passes of a SAM step move the running statistics of batch norm. Frozen: none, and every
+// pass normalises with the running ones (the objective's tape is recorded with Mode::Frozen).
 enum class StatisticsFrom { First, Both, Frozen };
 
 // Of the base optimiser, which takes the last gradient.

@@ -8,10 +8,9 @@
 namespace basin {
 
 const std::vector<std::string>& schedule_names() {
-  static const std::vector<std::string> names{"constant",           "piecewise",
-                                              "piecewise_02epochs", "piecewise_03epochs",
-                                              "piecewise_04epochs", "cosine",
-                                              "cyclic"};
+  static const std::vector<std::string> names{
+      "constant", "piecewise", "piecewise_02epochs", "piecewise_03epochs", "piecewise_04epochs",
+      "cosine",   "cyclic"};
   return names;
 }
 

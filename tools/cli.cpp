@@ -49,7 +49,9 @@ CLI::Validator at_least(int64_t n) {
 void add_common_options(CLI::App& command, CommonOptions& o) {
   o.threads = omp_get_num_procs();
   command.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
-  command.add_option("--threads", o.threads, "CPU threads")->check(at_least(1))->capture_default_str();
+  command.add_option("--threads", o.threads, "CPU threads")
+      ->check(at_least(1))
+      ->capture_default_str();
   command.add_option("--seed", o.seed, "of every random number")->capture_default_str();
   command.add_flag("--quiet", o.quiet, "print nothing but errors");
 }

@@ -38,7 +38,8 @@ Command add_data(CLI::App& app) {
   auto name = std::make_shared<std::string>();
   auto data_dir = std::make_shared<std::string>();
   CLI::App* list_command = command->add_subcommand("list", "Names, and where each lies");
-  CLI::App* verify_command = command->add_subcommand("verify", "Read a data set whole, and check it");
+  CLI::App* verify_command =
+      command->add_subcommand("verify", "Read a data set whole, and check it");
   verify_command->add_option("name", *name, "its name")->required();
   verify_command->add_option("--data-dir", *data_dir, "the only folder to search");
   return [=] { return list_command->parsed() ? list() : verify(*name, *data_dir); };

@@ -1,5 +1,6 @@
 // basin <command> [options]. Exit codes: 0 done; 1 the run failed; 2 wrong usage or bad input, with
 // one line; 128 + N after signal N, once a checkpoint was written.
+#include <algorithm>
 #include <cstdio>
 #include <new>
 
@@ -24,7 +25,8 @@ int main(int argc, char** argv) {
   using namespace basin;
   CLI::App app(
       "Basin: a tensor and autodiff engine for studying sharpness-aware minimisation (SAM).\n"
-      "Each command has its own --help.");
+      "Each command has its own --help.",
+      "basin");
   app.set_version_flag("--version", "basin " BASIN_VERSION);
   app.require_subcommand(1);
   std::vector<std::pair<CLI::App*, Command>> commands;
@@ -32,25 +34,26 @@ int main(int argc, char** argv) {
     Command run = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(run));
   }
-  for (auto& [command, run] : commands) {
-    command->set_config("--config", "", "a TOML file that sets any of these options");
-    command->config_formatter(std::make_shared<TomlConfig>());
-    command->allow_config_extras(CLI::config_extras_mode::error);
-  }
+  for (auto& [command, run] : commands) add_config_option(*command);
   std::string where = "basin";
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> words(argv + 1, argv + argc);
+    for (const auto& [command, run] : commands) {
+      if (words.empty() || words[0] != command->get_name()) continue;
+      where = "basin " + command->get_name();
+      words = with_config_file(*command, {words.begin() + 1, words.end()});
+      words.insert(words.begin(), command->get_name());
+      break;
+    }
+    std::reverse(words.begin(), words.end());  // as CLI11 takes them
+    app.parse(std::move(words));
     for (const auto& [command, run] : commands) {
       if (!command->parsed()) continue;
-      where += " " + command->get_name();
       return run();
     }
   } catch (const CLI::Success& e) {
     return app.exit(e);  // --help, --version
   } catch (const CLI::ParseError& e) {
-    for (const auto& [command, run] : commands) {
-      if (command->parsed()) where = "basin " + command->get_name();
-    }
     return complain(where, std::string(e.what()) + " (see --help)", 2);
   } catch (const Error& e) {
     return complain(where, e.what(), static_cast<int>(e.kind()));

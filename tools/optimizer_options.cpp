@@ -4,9 +4,7 @@ namespace basin {
 
 void add_optimizer_options(CLI::App& command, OptimizerOptions& o) {
   const std::string group = "Optimiser";
-  command.add_option("--optimizer", o.name, "sgd or sam")
-      ->capture_default_str()
-      ->group(group);
+  command.add_option("--optimizer", o.name, "sgd or sam")->capture_default_str()->group(group);
   command.add_option("--rho", o.rho, "SAM's radius")
       ->check(non_negative())
       ->capture_default_str()
@@ -20,16 +18,17 @@ void add_optimizer_options(CLI::App& command, OptimizerOptions& o) {
       ->capture_default_str()
       ->group(group);
   const auto flag = [&](const char* name, const std::function<void(bool)>& set, const char* help) {
-    command.add_flag_function(
-               name, [set](int64_t count) { set(count > 0); }, help)
+    command
+        .add_flag_function(
+            name, [set](int64_t count) { set(count > 0); }, help)
         ->group(group);
   };
-  flag("--sam-no-normalise",
-       [&o](bool yes) { o.normalise = yes ? Normalise::No : Normalise::Yes; },
-       "ascend by rho * gradient, not by its direction");
-  flag("--nesterov",
-       [&o](bool yes) { o.descent.nesterov = yes ? Nesterov::Yes : Nesterov::No; },
-       "Nesterov's form of momentum");
+  flag(
+      "--sam-no-normalise", [&o](bool yes) { o.normalise = yes ? Normalise::No : Normalise::Yes; },
+      "ascend by rho * gradient, not by its direction");
+  flag(
+      "--nesterov", [&o](bool yes) { o.descent.nesterov = yes ? Nesterov::Yes : Nesterov::No; },
+      "Nesterov's form of momentum");
   command.add_option("--momentum", o.descent.momentum, "of the descent")
       ->check(non_negative())
       ->capture_default_str()

@@ -26,7 +26,8 @@ std::string run_plot(const std::vector<std::string>& arguments) {
     _exit(127);
   }
   int status = 0;
-  if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
+  if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    return "";
   return "no picture: python3 with matplotlib (python3-matplotlib) draws it, and did not run";
 }
 

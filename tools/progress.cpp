@@ -4,13 +4,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdio>
 
 namespace basin {
 namespace {
 
 std::string duration(double seconds) {
-  const auto s = static_cast<int64_t>(seconds + 0.5);
+  const auto s = static_cast<int64_t>(std::lround(seconds));
   if (s >= 3600) return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);
   return fmt::format("{}m{:02}s", s / 60, s % 60);
 }
@@ -45,15 +46,17 @@ void TrainDisplay::step_done(int epoch, int64_t step, int64_t steps, double loss
   if (quiet_ || !terminal_) return;
   const double done =
       (epoch - 1 + static_cast<double>(step) / static_cast<double>(steps)) / epochs_;
-  if (first_done_ < 0) first_done_ = (epoch - 1 + static_cast<double>(step - 1) /
-                                                      static_cast<double>(steps)) / epochs_;
+  if (first_done_ < 0)
+    first_done_ =
+        (epoch - 1 + static_cast<double>(step - 1) / static_cast<double>(steps)) / epochs_;
   const auto now = Clock::now();
   if (now - drawn_ < std::chrono::milliseconds(100)) return;
   drawn_ = now;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const double left = elapsed * (1 - done) / (done - first_done_);
   std::string line = fmt::format(
-      "epoch {}/{}  step {}/{}  loss {:.4f}  accuracy {:.1f} %  lr {:.4f}  {:.0f} images/s  {} left",
+      "epoch {}/{}  step {}/{}  loss {:.4f}  accuracy {:.1f} %  lr {:.4f}  {:.0f} images/s  {} "
+      "left",
       epoch, epochs_, step, steps, loss, 100 * accuracy, learning_rate, images_per_second,
       duration(left));
   line.resize(std::min(line.size(), terminal_width() - 1));
@@ -65,10 +68,11 @@ void TrainDisplay::step_done(int epoch, int64_t step, int64_t steps, double loss
 void TrainDisplay::epoch_done(const EpochMetrics& m) {
   if (quiet_) return;
   clear_line();
-  fmt::print("epoch {}/{}  train loss {:.4f}  accuracy {:.2f} %  test loss {:.4f}  "
-             "accuracy {:.2f} %  {:.0f} images/s  {:.1f} s\n",
-             m.epoch, epochs_, m.train_loss, 100 * m.train_accuracy, m.test_loss,
-             100 * m.test_accuracy, m.images_per_second, m.seconds);
+  fmt::print(
+      "epoch {}/{}  train loss {:.4f}  accuracy {:.2f} %  test loss {:.4f}  "
+      "accuracy {:.2f} %  {:.0f} images/s  {:.1f} s\n",
+      m.epoch, epochs_, m.train_loss, 100 * m.train_accuracy, m.test_loss, 100 * m.test_accuracy,
+      m.images_per_second, m.seconds);
   std::fflush(stdout);
 }
 

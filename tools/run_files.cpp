@@ -28,7 +28,8 @@ Json row_of(const EpochMetrics& m) {
 std::string identity(const TrainOptions& o) {
   const OptimizerOptions& p = o.optimizer;
   return fmt::format(
-      "{} width={} data={} n={} augment={} noise={} {} rho={} K={} s={} norm={} stat={} mu={} wd={} "
+      "{} width={} data={} n={} augment={} noise={} {} rho={} K={} s={} norm={} stat={} mu={} "
+      "wd={} "
       "nesterov={} form={} l2={} batch={} epochs={} lr={} {} seed={} threads={} chunk={}",
       o.model, o.width, o.dataset, o.train_size, o.augment, o.label_noise, p.name, p.rho,
       p.sam_steps, p.sam_step_size, static_cast<int>(p.normalise), static_cast<int>(p.statistics),
@@ -64,7 +65,9 @@ std::string config_text(const TrainOptions& o) {
   const auto text = [&](const char* key, const std::string& value) {
     s += fmt::format("{} = {}\n", key, Json(value).dump());
   };
-  const auto number = [&](const char* key, auto value) { s += fmt::format("{} = {}\n", key, value); };
+  const auto number = [&](const char* key, auto value) {
+    s += fmt::format("{} = {}\n", key, value);
+  };
   const auto real = [&](const char* key, double value) {
     const std::string digits = Json(value).dump();
     s += fmt::format("{} = {}\n", key, digits);
@@ -108,8 +111,8 @@ void RunFiles::start(const Model& model, int64_t plan_bytes) {
   std::filesystem::create_directories(options_.out, error);
   BASIN_CHECK(!error, "--out", "could not make the folder {}: {}", options_.out, error.message());
   if (!options_.resume) {
-    for (const char* name :
-         {"checkpoint.safetensors", "metrics.jsonl", "progress.jsonl", "summary.json", "plot.png"}) {
+    for (const char* name : {"checkpoint.safetensors", "metrics.jsonl", "progress.jsonl",
+                             "summary.json", "plot.png"}) {
       std::filesystem::remove(path(name), error);
     }
   }
@@ -120,7 +123,8 @@ void RunFiles::write_rows(const RunProgress& progress) const {
   std::string metrics, windows;
   for (const EpochMetrics& m : progress.epochs) metrics += row_of(m).dump() + "\n";
   for (const RunProgress::Window& w : progress.windows) {
-    windows += Json{{"step", w.step}, {"train_loss", w.loss}, {"train_accuracy", w.accuracy}}.dump();
+    windows +=
+        Json{{"step", w.step}, {"train_loss", w.loss}, {"train_accuracy", w.accuracy}}.dump();
     windows += "\n";
   }
   write_file_atomically(path("metrics.jsonl"), metrics);
@@ -199,8 +203,8 @@ void RunFiles::load(RunProgress& progress, Arena& weights, Arena* buffers, Arena
   rows("progress.jsonl", [&](const Json& row) {
     const int64_t step = row.value("step", int64_t{0});
     if (step > done) return;
-    progress.windows.push_back({step, row.value("train_loss", 0.0),
-                                row.value("train_accuracy", 0.0)});
+    progress.windows.push_back(
+        {step, row.value("train_loss", 0.0), row.value("train_accuracy", 0.0)});
   });
 }
 
@@ -211,11 +215,16 @@ void RunFiles::finish(const RunProgress& progress) {
   summary["plan_bytes"] = plan_bytes_;
   summary["device"] = o.device;
   summary["threads"] = o.threads;
-  summary["configuration"] = {{"model", o.model},         {"width", o.width},
-                              {"dataset", o.dataset},     {"optimizer", o.optimizer.name},
-                              {"rho", o.optimizer.rho},   {"batch", o.batch},
-                              {"epochs", o.epochs},       {"lr", o.lr},
-                              {"schedule", o.schedule},   {"seed", o.seed},
+  summary["configuration"] = {{"model", o.model},
+                              {"width", o.width},
+                              {"dataset", o.dataset},
+                              {"optimizer", o.optimizer.name},
+                              {"rho", o.optimizer.rho},
+                              {"batch", o.batch},
+                              {"epochs", o.epochs},
+                              {"lr", o.lr},
+                              {"schedule", o.schedule},
+                              {"seed", o.seed},
                               {"label_noise", o.label_noise}};
   write_file_atomically(path("summary.json"), summary.dump(2) + "\n");
 }

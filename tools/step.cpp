@@ -21,7 +21,7 @@ struct StepOptions {
   int64_t width = 16;
   OptimizerOptions optimizer;
   double l2 = 0, lr = 0.1;
-  int64_t chunk = 32;
+  int64_t chunk = 16;
 };
 
 struct StepBatch {
@@ -39,8 +39,9 @@ StepBatch read_batch(const std::string& path) {
                   (images.dtype == DType::Float32 || images.dtype == DType::Float64),
               path + ": images", "found {} [{}], expected float32 or float64 [n,c,h,w]",
               dtype_name(images.dtype), fmt::join(images.shape, ","));
-  BASIN_CHECK(checked_elements(images.shape) > 0, path + ": images", "found no element");
-  StepBatch b{images.shape[0], images.shape[1], images.shape[2], images.shape[3], images.dtype, {}, {}};
+  BASIN_CHECK(checked_bytes(images.shape, images.dtype) > 0, path + ": images", "found no element");
+  StepBatch b{
+      images.shape[0], images.shape[1], images.shape[2], images.shape[3], images.dtype, {}, {}};
   BASIN_CHECK(labels.dtype == DType::Int64 && labels.shape == std::vector<int64_t>{b.n},
               path + ": labels", "found {} [{}], expected int64 [{}]", dtype_name(labels.dtype),
               fmt::join(labels.shape, ","), b.n);
@@ -64,7 +65,8 @@ StepBatch read_batch(const std::string& path) {
 // The number of classes is the last weight matrix's.
 int64_t classes_of(const TensorFile& file, const std::string& path) {
   for (const char* name : {"linear.weight", "fc3.weight"}) {
-    if (const HostTensor* t = file.find(name); t != nullptr && !t->shape.empty()) return t->shape[0];
+    if (const HostTensor* t = file.find(name); t != nullptr && !t->shape.empty())
+      return t->shape[0];
   }
   fail(path, "found neither linear.weight nor fc3.weight, expected a model's last layer");
 }
@@ -161,8 +163,10 @@ Command add_step(CLI::App& app) {
       app.add_subcommand("step", "Take one training step on a batch from a file, and write it all");
   auto o = std::make_shared<StepOptions>();
   auto common = std::make_shared<CommonOptions>();
-  command->add_option("--weights", o->weights, "safetensors with PyTorch's names and layouts; "
-                                               "momentum/NAME and running statistics if given")
+  command
+      ->add_option("--weights", o->weights,
+                   "safetensors with PyTorch's names and layouts; "
+                   "momentum/NAME and running statistics if given")
       ->required();
   command->add_option("--batch", o->batch, "safetensors with images [n,c,h,w] and labels [n]")
       ->required();

@@ -1,16 +1,18 @@
-// CLI11 reading its --config files with toml++, so that they are TOML in full.
+// --config FILE: a TOML file in the place of options.
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 namespace basin {
 
-class TomlConfig final : public CLI::Config {
- public:
-  // Unused: config.toml is written by the command itself.
-  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return ""; }
-  // Throws CLI::FileError with line and column where the text is not TOML.
-  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override;
-};
+// Adds --config to a command's options.
+void add_config_option(CLI::App& command);
+// The command's arguments, with those of the file that they name by --config put before them. What
+// stands on the command line goes before what the file says. Throws Error(Usage) with the file's
+// line where it is not TOML, or sets something that is no option of the command.
+std::vector<std::string> with_config_file(const CLI::App& command,
+                                          std::vector<std::string> arguments);
 
 }  // namespace basin

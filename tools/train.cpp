@@ -20,12 +20,13 @@ int run(TrainOptions& o, const CommonOptions& common) {
     return 128 + result.signal;
   }
   display.table(result.epochs);
-  const std::string problem =
-      run_plot({"run", o.out + "/metrics.jsonl", "--out", o.out + "/plot.png", "--title",
-                fmt::format("{}, width {}, {}, {}", o.model, o.width, o.dataset, o.optimizer.name)});
+  const std::string problem = run_plot(
+      {"run", o.out + "/metrics.jsonl", "--out", o.out + "/plot.png", "--title",
+       fmt::format("{}, width {}, {}, {}", o.model, o.width, o.dataset, o.optimizer.name)});
   if (!common.quiet) {
-    fmt::print("{}\n", problem.empty() ? "written to " + o.out + " (plot.png, checkpoint.safetensors)"
-                                       : problem);
+    fmt::print("{}\n", problem.empty()
+                           ? "written to " + o.out + " (plot.png, checkpoint.safetensors)"
+                           : problem);
   }
   return 0;
 }
@@ -44,7 +45,8 @@ Command add_train(CLI::App& app) {
   command->add_option("--dataset", o->dataset, "one of those that `basin data list` lists")
       ->capture_default_str();
   command->add_option("--data-dir", o->data_dir, "the only folder to search for its files");
-  command->add_option("--train-size", o->train_size, "take the first N examples")->check(at_least(1));
+  command->add_option("--train-size", o->train_size, "take the first N examples")
+      ->check(at_least(1));
   command->add_option("--test-size", o->test_size, "take the first N examples")->check(at_least(1));
   command->add_flag("--augment", o->augment, "random crop (padding 4) and flip");
   command->add_option("--label-noise", o->label_noise, "the share of training labels made wrong")

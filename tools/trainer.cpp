@@ -52,15 +52,14 @@ class Evaluation {
         size_(data.n),
         batch_(std::min<int64_t>(kBatch, data.n)) {
     const auto make = [&](int64_t batch) {
-      return std::make_unique<ChunkedReplay>(
-          model.record, weights, buffers,
-          ReplayOptions{.batch = batch,
-                        .h = data.h,
-                        .w = data.w,
-                        .c = data.c,
-                        .threads = threads,
-                        .mode = Mode::Inference,
-                        .differentiate = Differentiate::No});
+      return std::make_unique<ChunkedReplay>(model.record, weights, buffers,
+                                             ReplayOptions{.batch = batch,
+                                                           .h = data.h,
+                                                           .w = data.w,
+                                                           .c = data.c,
+                                                           .threads = threads,
+                                                           .mode = Mode::Inference,
+                                                           .differentiate = Differentiate::No});
     };
     whole_ = make(batch_);
     if (size_ % batch_ != 0) rest_ = make(size_ % batch_);
@@ -205,8 +204,8 @@ class Run {
     const auto start = std::chrono::steady_clock::now();
     for (int64_t i = first_step_; i < steps; ++i) {
       if (SignalWatch::pending() != 0) return rate;
-      const double t = progress_.epoch - 1 +
-                       static_cast<double>(i + 1) / static_cast<double>(steps);
+      const double t =
+          progress_.epoch - 1 + static_cast<double>(i + 1) / static_cast<double>(steps);
       rate = learning_rate(o_.schedule, o_.lr, t, o_.epochs);
       loader_->fill(stream_, i, images_.data(), labels_.data());
       replay_->bind(images_.data(), labels_.data());
@@ -214,9 +213,10 @@ class Run {
       optimizer_->step(watched_, weights_, rate);
       const auto [loss, correct] = *first_pass_;
       if (!std::isfinite(loss) || !std::isfinite(replay_->loss())) {
-        fail_run("train", "the loss is {} at step {} of epoch {}: a smaller --lr or --rho may help; "
-                 "the last checkpoint stands", std::isfinite(loss) ? replay_->loss() : loss, i + 1,
-                 progress_.epoch);
+        fail_run("train",
+                 "the loss is {} at step {} of epoch {}: a smaller --lr or --rho may help; "
+                 "the last checkpoint stands",
+                 std::isfinite(loss) ? replay_->loss() : loss, i + 1, progress_.epoch);
       }
       progress_.loss_sum += loss;
       progress_.correct_sum += correct;

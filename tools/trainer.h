@@ -25,7 +25,7 @@ struct TrainOptions {
   std::string schedule = "piecewise";
   std::string device = "cpu";
   int threads = 1;
-  int64_t chunk = 32;
+  int64_t chunk = 16;
   uint64_t seed = 0;
   std::string out = "out/train";
   bool resume = false;

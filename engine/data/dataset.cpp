@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 // A file as it is named, or gzipped beside that name; empty where there is neither.
 std::string present(const std::string& folder, const std::string& name) {
   for (const char* suffix : {"", ".gz"}) {
-    const std::string path = folder + "/" + name + suffix;
+    std::string path = folder + "/" + name + suffix;
     if (fs::is_regular_file(path)) return path;
   }
   return "";
@@ -31,8 +31,8 @@ Dataset read_idx_pair(const std::string& images_path, const std::string& labels_
   data.n = images.extents[0];
   data.c = 1;
   const int64_t h = images.extents[1], w = images.extents[2];
-  BASIN_CHECK(h <= data.h && w <= data.w, images_path, "found images of {}x{}, expected at most 32x32",
-              h, w);
+  BASIN_CHECK(h <= data.h && w <= data.w, images_path,
+              "found images of {}x{}, expected at most 32x32", h, w);
   BASIN_CHECK(labels.extents[0] == data.n, labels_path, "found {} labels, expected {} as in {}",
               labels.extents[0], data.n, images_path);
   const int64_t top = (data.h - h) / 2, left = (data.w - w) / 2;
@@ -68,7 +68,8 @@ std::vector<std::string> record_files(const std::string& folder,
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     for (const char* prefix : prefixes) {
-      if (name.starts_with(prefix) && name.ends_with(".bin")) paths.push_back(entry.path().string());
+      if (name.starts_with(prefix) && name.ends_with(".bin"))
+        paths.push_back(entry.path().string());
     }
   }
   std::sort(paths.begin(), paths.end());
@@ -121,7 +122,7 @@ const std::vector<std::string>& dataset_names() {
 std::string cache_folder(const std::string& name) {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
-  const std::string base = cache != nullptr && *cache != 0  ? cache
+  const std::string base = cache != nullptr && *cache != 0 ? cache
                            : home != nullptr && *home != 0 ? std::string(home) + "/.cache"
                                                            : "/var/cache";
   return base + "/basin/" + name;

@@ -32,8 +32,8 @@ const std::vector<std::string>& dataset_names();
 std::vector<std::string> dataset_folders(const std::string& name, const std::string& data_dir);
 std::string cache_folder(const std::string& name);
 
-// Symmetric label noise (paper: exactly floor(n p) labels, each changed to another class uniformly),
-// from Philox(seed, LabelNoise).
+// Symmetric label noise (paper: exactly floor(n p) labels, each changed to another class
+// uniformly), from Philox(seed, LabelNoise).
 void apply_label_noise(Dataset& data, double p, uint64_t seed);
 
 }  // namespace basin

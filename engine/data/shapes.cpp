@@ -9,8 +9,8 @@ namespace basin {
 namespace {
 
 // Sixteenths of a turn: cosine and sine in units of 1/1024, so that no libm is asked.
-constexpr int kCosine[16] = {1024,  946,  724,  392,  0,    -392, -724, -946,
-                             -1024, -946, -724, -392, 0,    392,  724,  946};
+constexpr int kCosine[16] = {1024,  946,  724,  392,  0, -392, -724, -946,
+                             -1024, -946, -724, -392, 0, 392,  724,  946};
 constexpr int kUnit = 1024;
 
 // Is the point (x, y), in units of 1/1024 of the shape's radius, inside the shape?
@@ -18,16 +18,26 @@ bool inside(int shape, int64_t x, int64_t y) {
   const int64_t r2 = x * x + y * y, one = int64_t{kUnit} * kUnit;
   const int64_t ax = std::abs(x), ay = std::abs(y), side = std::max(ax, ay);
   switch (shape) {
-    case 0: return r2 <= one;                                              // disc
-    case 1: return r2 <= one && r2 >= one * 36 / 100;                      // ring
-    case 2: return side <= 850;                                            // square
-    case 3: return side <= 850 && side >= 520;                             // frame
-    case 4: return y <= 700 && y >= -900 && 2 * ax <= 900 + y;             // triangle
-    case 5: return side <= 900 && std::abs(ax - ay) <= 260;                // cross
-    case 6: return side <= 950 && std::min(ax, ay) <= 240;                 // plus
-    case 7: return side <= 900 && (y + 4096) / 300 % 2 == 0;               // stripes
-    case 8: return side <= 900 && ((x + 4096) / 450 + (y + 4096) / 450) % 2 == 0;  // checker
-    default: return r2 <= one && (x - 450) * (x - 450) + y * y > one * 64 / 100;   // crescent
+    case 0:
+      return r2 <= one;  // disc
+    case 1:
+      return r2 <= one && r2 >= one * 36 / 100;  // ring
+    case 2:
+      return side <= 850;  // square
+    case 3:
+      return side <= 850 && side >= 520;  // frame
+    case 4:
+      return y <= 700 && y >= -900 && 2 * ax <= 900 + y;  // triangle
+    case 5:
+      return side <= 900 && std::abs(ax - ay) <= 260;  // cross
+    case 6:
+      return side <= 950 && std::min(ax, ay) <= 240;  // plus
+    case 7:
+      return side <= 900 && (y + 4096) / 300 % 2 == 0;  // stripes
+    case 8:
+      return side <= 900 && ((x + 4096) / 450 + (y + 4096) / 450) % 2 == 0;  // checker
+    default:
+      return r2 <= one && (x - 450) * (x - 450) + y * y > one * 64 / 100;  // crescent
   }
 }
 

@@ -1,13 +1,16 @@
 #include "engine/io/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <memory>
 
 #include "kernels/error.h"
@@ -21,20 +24,55 @@ class Descriptor {
   explicit Descriptor(int fd) : fd_(fd) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { close(); }
-  int get() const { return fd_; }
-  int close() {
-    const int result = fd_ < 0 ? 0 : ::close(fd_);
-    fd_ = -1;
-    return result;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
   }
+  int get() const { return fd_; }
 
  private:
   int fd_;
 };
 
+// Reasons that lie in the machine and not in the path that was given.
+bool is_failure_of_the_machine(int reason) {
+  return reason == ENOSPC || reason == EDQUOT || reason == EIO || reason == EMFILE ||
+         reason == ENFILE || reason == ENOMEM || reason == ENOLCK;
+}
+
 [[noreturn]] void fail_errno(const std::string& path, const char* what) {
-  fail(path, "could not {}: {}", what, std::strerror(errno));
+  const int reason = errno;
+  if (is_failure_of_the_machine(reason)) {
+    fail_run(path, "could not {}: {}", what, std::strerror(reason));
+  }
+  fail(path, "could not {}: {}", what, std::strerror(reason));
+}
+
+// Opens the temporary, made if need be, and locks it. A writer that held it before may have renamed
+// it meanwhile: then the name is another file, and is opened again.
+int open_locked(const std::string& path, const std::string& temporary) {
+  while (true) {
+    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (file < 0) fail_errno(path, "write it");
+    struct stat opened {
+    }, named{};
+    int locked = 0;
+    do {
+      locked = ::flock(file, LOCK_EX);
+    } while (locked != 0 && errno == EINTR);
+    if (locked == 0 && ::fstat(file, &opened) == 0) {
+      const bool same = ::stat(temporary.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+                        opened.st_dev == named.st_dev;
+      if (same && ::ftruncate(file, 0) == 0) return file;
+      if (!same) {
+        ::close(file);
+        continue;
+      }
+    }
+    const int reason = errno;
+    ::close(file);
+    errno = reason;
+    fail_errno(path, "write it");
+  }
 }
 
 }  // namespace
@@ -44,14 +82,14 @@ std::vector<std::byte> read_file(const std::string& path) {
   if (file.get() < 0) fail_errno(path, "open it");
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) fail_errno(path, "look at it");
-  BASIN_CHECK(S_ISREG(status.st_mode), path, "it is not a regular file");
+  BASIN_CHECK(S_ISREG(status.st_mode), path, "found something that is no regular file");
   std::vector<std::byte> data(static_cast<size_t>(status.st_size));
   size_t done = 0;
   while (done < data.size()) {
     const ssize_t n = ::read(file.get(), data.data() + done, data.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_errno(path, "read it");
-    BASIN_CHECK(n > 0, path, "it ended at offset {}, expected {} bytes", done, data.size());
+    BASIN_CHECK(n > 0, path, "found its end at offset {}, expected {} bytes", done, data.size());
     done += static_cast<size_t>(n);
   }
   return data;
@@ -64,11 +102,13 @@ std::string read_text_file(const std::string& path) {
 
 std::vector<std::byte> read_gzip_or_plain(const std::string& path, int64_t limit) {
   std::vector<std::byte> data = read_file(path);
-  const bool gzip =
-      data.size() >= 2 && data[0] == std::byte{0x1f} && data[1] == std::byte{0x8b};
+  const bool gzip = data.size() >= 2 && data[0] == std::byte{0x1f} && data[1] == std::byte{0x8b};
   if (!gzip) return data;
+  BASIN_CHECK(data.size() <= std::numeric_limits<uInt>::max(), path,
+              "found {} packed bytes, expected at most {}", data.size(),
+              std::numeric_limits<uInt>::max());
   z_stream stream{};
-  BASIN_CHECK(inflateInit2(&stream, 15 + 16) == Z_OK, path, "zlib could not start");
+  if (inflateInit2(&stream, 15 + 16) != Z_OK) fail_run(path, "zlib could not start");
   const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&stream, inflateEnd);
   stream.next_in = reinterpret_cast<Bytef*>(data.data());
   stream.avail_in = static_cast<uInt>(data.size());
@@ -77,43 +117,59 @@ std::vector<std::byte> read_gzip_or_plain(const std::string& path, int64_t limit
   while (status == Z_OK) {
     const size_t old = out.size();
     out.resize(std::min<size_t>(std::max<size_t>(2 * old, 1 << 20), limit + 1));
-    BASIN_CHECK(out.size() > old, path, "it unpacks to more than the {} bytes expected", limit);
+    BASIN_CHECK(out.size() > old, path, "found more than {} bytes when unpacked", limit);
     stream.next_out = reinterpret_cast<Bytef*>(out.data() + old);
     stream.avail_out = static_cast<uInt>(out.size() - old);
     status = inflate(&stream, Z_NO_FLUSH);
     out.resize(out.size() - stream.avail_out);
-    if (status == Z_BUF_ERROR) break;
   }
-  BASIN_CHECK(status == Z_STREAM_END, path, "the gzip stream is {} at offset {}",
-              status == Z_BUF_ERROR || status == Z_OK ? "cut off" : "damaged", stream.total_in);
+  BASIN_CHECK(static_cast<int64_t>(out.size()) <= limit, path,
+              "found more than {} bytes when unpacked", limit);
+  BASIN_CHECK(status == Z_STREAM_END, path, "found the gzip stream {} at offset {}",
+              status == Z_BUF_ERROR ? "cut off" : "damaged", stream.total_in);
+  BASIN_CHECK(stream.avail_in == 0, path,
+              "found {} bytes behind the gzip stream's end at offset {}, expected none",
+              stream.avail_in, stream.total_in);
   return out;
 }
 
-void write_file_atomically(const std::string& path, std::span<const std::byte> data) {
-  const std::filesystem::path target(path);
-  const std::string folder =
-      target.has_parent_path() ? target.parent_path().string() : std::string(".");
-  const std::string temporary = path + ".tmp" + std::to_string(::getpid());
-  Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.get() < 0) fail_errno(path, "write it");
-  const auto give_up = [&](const char* what) {
-    const int reason = errno;
-    file.close();
-    ::unlink(temporary.c_str());
-    fail_run(path, "could not {} {} bytes: {}", what, data.size(), std::strerror(reason));
-  };
-  size_t done = 0;
-  while (done < data.size()) {
-    const ssize_t n = ::write(file.get(), data.data() + done, data.size() - done);
+AtomicFile::AtomicFile(const std::string& path)
+    : path_(path), temporary_(path + ".tmp"), file_(open_locked(path, temporary_)) {}
+
+AtomicFile::~AtomicFile() {
+  if (file_ < 0) return;
+  ::unlink(temporary_.c_str());  // before the lock goes
+  ::close(file_);
+}
+
+void AtomicFile::fail_write(const char* what) {
+  fail_run(path_, "could not {}: {}", what, std::strerror(errno));
+}
+
+void AtomicFile::write(std::span<const std::byte> data) {
+  while (!data.empty()) {
+    const ssize_t n = ::write(file_, data.data(), data.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) give_up("write");
-    done += static_cast<size_t>(n);
+    if (n < 0) fail_write("write it");
+    data = data.subspan(static_cast<size_t>(n));
   }
-  if (::fsync(file.get()) != 0) give_up("flush");
-  if (file.close() != 0) give_up("close");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("rename");
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() >= 0) ::fsync(directory.get());  // the name itself survives a power cut
+}
+
+void AtomicFile::commit() {
+  if (::fsync(file_) != 0) fail_write("flush it to the disk");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_errno(path_, "replace it");
+  ::close(file_);  // its bytes are on the disk: no error can be hidden here
+  file_ = -1;
+  const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
+  const Descriptor folder(
+      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() >= 0) ::fsync(folder.get());  // the name itself survives a power cut
+}
+
+void write_file_atomically(const std::string& path, std::span<const std::byte> data) {
+  AtomicFile file(path);
+  file.write(data);
+  file.commit();
 }
 
 void write_file_atomically(const std::string& path, std::string_view text) {

@@ -41,7 +41,11 @@ IdxArray read_idx(const std::string& path, uint32_t magic, size_t rank) {
 
 }  // namespace
 
-IdxArray read_idx_images(const std::string& path) { return read_idx(path, 2051, 3); }
-IdxArray read_idx_labels(const std::string& path) { return read_idx(path, 2049, 1); }
+IdxArray read_idx_images(const std::string& path) {
+  return read_idx(path, 2051, 3);
+}
+IdxArray read_idx_labels(const std::string& path) {
+  return read_idx(path, 2049, 1);
+}
 
 }  // namespace basin

@@ -14,15 +14,19 @@ struct TensorFile {
   std::map<std::string, std::string> metadata;
   std::vector<HostTensor> tensors;
 
+  // Null where there is none.
   const HostTensor* find(const std::string& name) const;
   // Throws Error(Usage) that names `path` where there is no such tensor.
   const HostTensor& at(const std::string& name, const std::string& path) const;
 };
 
-// F32, F64, I32, I64 and U8. Truncated, oversized, overflowing, overlapping or mislabelled input is
-// an Error(Usage) with the file, the offset or tensor, what was found and what was expected.
+// F32, F64, I32, I64 and U8. Truncated or oversized files, damaged headers, names that appear
+// twice, shapes that overflow or do not fit their bytes, ranges that overlap, leave holes or lie
+// outside are an Error(Usage) with the file, the tensor or offset, what was found and what was
+// expected.
 TensorFile read_safetensors(const std::string& path);
-// The tensors in the order of their names, so that equal contents are equal bytes.
+// Atomically (file.h). The tensors by size of their type (widest first, so that each is aligned)
+// and then by name: equal contents are equal bytes.
 void write_safetensors(const std::string& path, const TensorFile& file);
 
 }  // namespace basin

@@ -36,9 +36,7 @@ struct MatmulOp final : Op {
   int64_t scratch;
   MatmulOp(const GemmShape& shape, const Stream* stream)
       : shape(shape), scratch(Products<T>(*stream, shape).scratch()) {}
-  std::string_view name() const override {
-    return shape.b == Transpose::No ? "matmul" : "linear";
-  }
+  std::string_view name() const override { return shape.b == Transpose::No ? "matmul" : "linear"; }
   OpNeeds needs() const override {
     return {.input_in_backward = {true, true}, .output_in_backward = {false}, .scratch = scratch};
   }

@@ -140,8 +140,8 @@ struct BatchNormActOp final : Op {
   }
   void backward(OpRun& r) const override {
     const NormPointers<T> p(r, residual);
-    const auto kernel = statistics == Statistics::Batch ? batch_norm_act_backward<T>
-                                                        : fixed_norm_act_backward<T>;
+    const auto kernel =
+        statistics == Statistics::Batch ? batch_norm_act_backward<T> : fixed_norm_act_backward<T>;
     kernel(r.stream, shape, r.d_out<T>(0), p.s(), p.gamma, p.beta, mean(r), rstd(r), act,
            ds_of<T>(r, residual), ds_write(r, residual), r.d_in<T>(1), r.d_in<T>(2), r.write(1),
            r.scratch());
@@ -163,7 +163,8 @@ NormShape norm_shape(const Recording& tape, std::string_view op, const Variable&
   BASIN_CHECK(s.rank() >= 2, where + " x", "found {}, expected [n,…,c]", s);
   const Shape c{s[-1]};
   BASIN_CHECK(gamma.shape() == c && beta.shape() == c, where,
-              "found gamma {} and beta {}, expected {} for x {}", gamma.shape(), beta.shape(), c, s);
+              "found gamma {} and beta {}, expected {} for x {}", gamma.shape(), beta.shape(), c,
+              s);
   for (const Variable* v : {&gamma, &beta}) {
     BASIN_CHECK(tape.program->slots[v->slot()].kind == SlotKind::Parameter, where,
                 "found '{}', which is no parameter, for gamma or beta", v->name());

@@ -12,10 +12,8 @@ struct FlattenOp final : Op {
   explicit FlattenOp(int64_t n) : n(n) {}
   std::string_view name() const override { return "flatten"; }
   OpNeeds needs() const override {
-    return {.input_in_backward = {false},
-            .output_in_backward = {false},
-            .passes = {0},
-            .view = true};
+    return {
+        .input_in_backward = {false}, .output_in_backward = {false}, .passes = {0}, .view = true};
   }
   void forward(OpRun&) const override {}
   void backward(OpRun& r) const override {  // where the adjoints could not share memory

@@ -39,14 +39,24 @@ void* operator new[](std::size_t size) {
   note(__builtin_return_address(0));
   return allocate(size);
 }
-void operator delete(void* data) noexcept { std::free(data); }
-void operator delete[](void* data) noexcept { std::free(data); }
-void operator delete(void* data, std::size_t) noexcept { std::free(data); }
-void operator delete[](void* data, std::size_t) noexcept { std::free(data); }
+void operator delete(void* data) noexcept {
+  std::free(data);
+}
+void operator delete[](void* data) noexcept {
+  std::free(data);
+}
+void operator delete(void* data, std::size_t) noexcept {
+  std::free(data);
+}
+void operator delete[](void* data, std::size_t) noexcept {
+  std::free(data);
+}
 
 namespace basin::test {
 
-int64_t own_allocations() { return count; }
+int64_t own_allocations() {
+  return count;
+}
 
 TEST(Allocations, AreCounted) {
   const int64_t before = own_allocations();

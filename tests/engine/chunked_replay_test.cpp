@@ -29,10 +29,10 @@ struct Network {
       const auto p = [&](const char* name) { return t.parameter(name); };
       const Variable h = conv2d(relu(conv2d(x, p("conv"), {1, 1})), p("wide"), {2, 1});
       const Variable y =
-          batch_norm ? batch_norm_act(h, p("g"), p("b"),
-                                      {.running_mean = "mean", .running_variance = "var",
-                                       .counter = "n"})
-                     : group_norm_act(h, p("g"), p("b"), {.groups = 4});
+          batch_norm
+              ? batch_norm_act(h, p("g"), p("b"),
+                               {.running_mean = "mean", .running_variance = "var", .counter = "n"})
+              : group_norm_act(h, p("g"), p("b"), {.groups = 4});
       return linear(global_pool(y), p("fc"));
     };
   }
@@ -55,8 +55,14 @@ Outcome outcome(const Network& net, int64_t batch, int threads, int64_t chunk, b
   std::vector<int32_t> labels(batch);
   for (int64_t i = 0; i < batch; ++i) labels[i] = static_cast<int32_t>(i * 7 % 4);
   ChunkedReplay replay(net.record, w, buffers,
-                       {.batch = batch, .h = 6, .w = 6, .c = 2, .threads = threads,
-                        .whole_batch = whole, .chunk = chunk, .l2 = 1e-2});
+                       {.batch = batch,
+                        .h = 6,
+                        .w = 6,
+                        .c = 2,
+                        .threads = threads,
+                        .whole_batch = whole,
+                        .chunk = chunk,
+                        .l2 = 1e-2});
   replay.bind(images.data(), labels.data());
   Arena gradient = w.sibling(net.stream);
   for (int i = 0; i < 2; ++i) {  // the second pass writes over the first

@@ -54,11 +54,11 @@ struct Net {
   }
 };
 
-#define EXPECT_MESSAGE(statement, text)                                        \
-  try {                                                                        \
-    statement;                                                                 \
-    ADD_FAILURE() << "no error";                                               \
-  } catch (const Error& e) {                                                   \
+#define EXPECT_MESSAGE(statement, text)                                         \
+  try {                                                                         \
+    statement;                                                                  \
+    ADD_FAILURE() << "no error";                                                \
+  } catch (const Error& e) {                                                    \
     EXPECT_NE(std::string(e.what()).find(text), std::string::npos) << e.what(); \
   }
 
@@ -175,7 +175,8 @@ TEST(Tape, AReplayAllocatesNothing) {
   EXPECT_EQ(own_allocations(), before + *one);
 }
 
-// Run under ThreadSanitizer too (.ci/run); from std::thread, which it knows, as libgomp it does not.
+// Run under ThreadSanitizer too (.ci/run); from std::thread, which it knows, as libgomp it does
+// not.
 TEST(Tape, RaceOfReplaysOfOneTape) {
   const Net net;
   const Arena w = net.random_weights(1);

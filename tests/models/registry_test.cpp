@@ -23,9 +23,8 @@ TEST(Models, ParameterCountsAreThePapers) {
 
 TEST(Models, NamesArePyTorchs) {
   const Model model = make_model({.name = "resnet_tiny", .width = 4});
-  for (const char* name :
-       {"conv1.weight", "layer1.0.bn1.weight", "layer2.0.shortcut.0.weight",
-        "layer4.0.conv2.weight", "bn.bias", "linear.weight", "linear.bias"}) {
+  for (const char* name : {"conv1.weight", "layer1.0.bn1.weight", "layer2.0.shortcut.0.weight",
+                           "layer4.0.conv2.weight", "bn.bias", "linear.weight", "linear.bias"}) {
     EXPECT_NE(model.parameters->find(name), nullptr) << name;
   }
   EXPECT_EQ(model.parameters->find("layer1.0.shortcut.0.weight"), nullptr);

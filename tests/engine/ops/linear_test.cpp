@@ -9,9 +9,7 @@ TEST(LinearOps, GradientsOverOddSizes) {
     check_op({{{"x", Shape{n, in}}, {"w", Shape{in, out}}},
               [](Tape& t) { return matmul(t.parameter("x"), t.parameter("w")); }});
     check_op({{{"x", Shape{n, in}}, {"w", Shape{out, in}}, {"b", Shape{out}}},
-              [](Tape& t) {
-                return linear(t.parameter("x"), t.parameter("w"), t.parameter("b"));
-              }},
+              [](Tape& t) { return linear(t.parameter("x"), t.parameter("w"), t.parameter("b")); }},
              2);
     check_op({{{"x", Shape{n, 2, 3, out}}, {"b", Shape{out}}},
               [](Tape& t) { return bias(t.parameter("x"), t.parameter("b")); }});
@@ -20,7 +18,8 @@ TEST(LinearOps, GradientsOverOddSizes) {
 
 TEST(LinearOps, OneWeightInTwoPlaces) {
   check_op({{{"x", Shape{4, 6}}, {"w", Shape{6, 6}}, {"b", Shape{6}}}, [](Tape& t) {
-              const Variable h = softplus(linear(t.parameter("x"), t.parameter("w"), t.parameter("b")));
+              const Variable h =
+                  softplus(linear(t.parameter("x"), t.parameter("w"), t.parameter("b")));
               return linear(h, t.parameter("w"), t.parameter("b"));
             }});
 }

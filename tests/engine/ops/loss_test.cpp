@@ -5,9 +5,8 @@ namespace {
 
 TEST(LossOps, GradientOfSquaredError) {
   const Shape s{5, 3};
-  check_op({{{"x", s}, {"y", s}}, [](Tape& t) {
-              return squared_error(softplus(t.parameter("x")), t.parameter("y"));
-            }});
+  check_op({{{"x", s}, {"y", s}},
+            [](Tape& t) { return squared_error(softplus(t.parameter("x")), t.parameter("y")); }});
 }
 
 TEST(LossOps, GradientOfCrossEntropy) {

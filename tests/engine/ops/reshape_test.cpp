@@ -9,7 +9,8 @@ TEST(FlattenOp, GradientThroughComputedValuesParametersAndTwoUses) {
   check_op({{{"x", x}}, [](Tape& t) { return flatten(t.parameter("x")); }});
   check_op({{{"x", x}, {"w", Shape{4, 20}}}, [](Tape& t) {
               const Variable h = softplus(t.parameter("x"));
-              return mul(linear(flatten(h), t.parameter("w")), linear(flatten(h), t.parameter("w")));
+              return mul(linear(flatten(h), t.parameter("w")),
+                         linear(flatten(h), t.parameter("w")));
             }});
 }
 

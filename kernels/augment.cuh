@@ -1,0 +1,32 @@
+// Augmentation as a body: a block takes an image at a time, neighbours write neighbours.
+#pragma once
+
+#include "kernels/augment.h"
+#include "kernels/block.h"
+
+namespace basin {
+
+template <class T>
+struct AugmentBody {
+  struct Shared {};
+  template <class Block>
+  BASIN_DEVICE void operator()(Block& block, Shared&, const AugmentShape& s, const uint8_t* images,
+                               const int64_t* indices, int64_t batch, uint64_t seed, uint32_t epoch,
+                               int64_t first, T* out) const {
+    const int64_t size = s.h * s.w * s.c;
+    for (int64_t b = block.block_rank(); b < batch; b += block.num_blocks()) {
+      const uint8_t* image = images + indices[b] * size;
+      const Crop crop = crop_of(s, seed, epoch, first + b);
+      for (int64_t i = block.thread_rank(); i < size; i += block.num_threads()) {
+        const int64_t k = i % s.c, q = i / s.c % s.w;
+        const int64_t row = i / s.c / s.w + crop.dy;
+        const int64_t column = (crop.flipped ? s.w - 1 - q : q) + crop.dx;
+        const bool inside = row >= 0 && row < s.h && column >= 0 && column < s.w;
+        out[b * size + i] =
+            inside ? ByteToUnit<T>::of(image[(row * s.w + column) * s.c + k]) : T(0);
+      }
+    }
+  }
+};
+
+}  // namespace basin
