@@ -171,12 +171,7 @@ void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const 
   BASIN_CHECK(shape.n * shape.positions >= 2, "[batch_norm_act] x",
               "found {} values per channel, expected at least 2 in training",
               shape.n * shape.positions);
-  if constexpr (kHasCuda) {
-    if (stream.is_cuda()) {
-      return cuda::batch_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y,
-                                          mean, rstd, unbiased_variance, scratch);
-    }
-  }
+  require_cpu(stream, "[norm_act]");
   cpu::batch_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y, mean, rstd,
                               unbiased_variance, scratch);
 }
@@ -186,12 +181,7 @@ void batch_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              const T* gamma, const T* beta, const T* mean, const T* rstd,
                              Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
                              Write parameter_mode, void* scratch) {
-  if constexpr (kHasCuda) {
-    if (stream.is_cuda()) {
-      return cuda::batch_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds,
-                                           ds_mode, dgamma, dbeta, parameter_mode, scratch);
-    }
-  }
+  require_cpu(stream, "[norm_act]");
   cpu::backward(stream, shape, cpu::Depends::Yes, dy, s,
                 {mean, rstd, gamma, beta, floor_of<T>(act)}, ds, ds_mode, dgamma, dbeta,
                 parameter_mode, scratch);
@@ -201,12 +191,7 @@ template <class T>
 void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
                             const T* residual, const T* gamma, const T* beta, const T* mean,
                             const T* variance, double eps, Activation act, T* sum, T* y, T* rstd) {
-  if constexpr (kHasCuda) {
-    if (stream.is_cuda()) {
-      return cuda::fixed_norm_act_forward(stream, shape, x, residual, gamma, beta, mean, variance,
-                                          eps, act, sum, y, rstd);
-    }
-  }
+  require_cpu(stream, "[norm_act]");
   cpu::fixed_norm_act_forward(stream, shape, x, residual, gamma, beta, mean, variance, eps, act,
                               sum, y, rstd);
 }
@@ -216,12 +201,7 @@ void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              const T* gamma, const T* beta, const T* mean, const T* rstd,
                              Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
                              Write parameter_mode, void* scratch) {
-  if constexpr (kHasCuda) {
-    if (stream.is_cuda()) {
-      return cuda::fixed_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds,
-                                           ds_mode, dgamma, dbeta, parameter_mode, scratch);
-    }
-  }
+  require_cpu(stream, "[norm_act]");
   cpu::backward(stream, shape, cpu::Depends::No, dy, s, {mean, rstd, gamma, beta, floor_of<T>(act)},
                 ds, ds_mode, dgamma, dbeta, parameter_mode, scratch);
 }
@@ -229,12 +209,7 @@ void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const
 template <class T>
 void update_running_statistics(const Stream& stream, int64_t c, double momentum, const T* mean,
                                const T* unbiased_variance, T* running_mean, T* running_variance) {
-  if constexpr (kHasCuda) {
-    if (stream.is_cuda()) {
-      return cuda::update_running_statistics(stream, c, momentum, mean, unbiased_variance,
-                                             running_mean, running_variance);
-    }
-  }
+  require_cpu(stream, "[norm_act]");
   cpu::update_running_statistics(c, momentum, mean, unbiased_variance, running_mean,
                                  running_variance);
 }

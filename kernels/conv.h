@@ -46,7 +46,7 @@ class ConvBackend;
 // has its own. Weights are packed into the library's layouts once per point in parameter space;
 // the weight gradient is written in a packed layout of its own, which may be summed element by
 // element over chunks and workspaces (any padding in it is zero), and is unpacked once.
-// `packed` and `scratch` are 64-byte aligned.
+// `packed` and `scratch` are 64-byte aligned; every stream has the constructor's thread count.
 template <class T>
 class Conv {
  public:

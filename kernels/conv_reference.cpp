@@ -1,3 +1,4 @@
+// The loops of reference.h as a backend of Conv.
 #include "kernels/conv_backend.h"
 #include "kernels/reference.h"
 

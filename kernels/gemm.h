@@ -28,7 +28,8 @@ constexpr Cost gemm_cost(const GemmShape& shape) {
 }
 
 // One product made ready for a shape, for both write modes: library primitives and their memory
-// descriptors are made here, never in run(). Not shared between threads.
+// descriptors are made here, never in run(), whose stream has the constructor's thread count. Not
+// shared between threads.
 template <class T>
 class Gemm {
  public:

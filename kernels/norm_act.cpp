@@ -43,9 +43,11 @@ inline void join_groups(const NormShape& shape, double eps, const GroupScratch<T
   for (int64_t g = 0; g < shape.groups; ++g) {
     const int64_t begin = g * width, end = begin + width;
     double total = 0;
+#pragma omp simd reduction(+ : total)
     for (int64_t j = begin; j < end; ++j) total += w.first[j];
     const double group_mean = total * reciprocal;
     double within = 0, between = 0;
+#pragma omp simd reduction(+ : within, between)
     for (int64_t j = begin; j < end; ++j) {
       const double d = w.first[j] - group_mean;
       within += w.second[j];
@@ -128,6 +130,7 @@ inline void join_gradients(const NormShape& shape, const T* gamma, const T* rstd
     const int64_t begin = g * width, end = begin + width;
     const double r = static_cast<double>(rstd[g]);
     double a = 0, b = 0;
+#pragma omp simd reduction(+ : a, b)
     for (int64_t j = begin; j < end; ++j) {
       a += static_cast<double>(gamma[j]) * w.first[j];
       b += static_cast<double>(gamma[j]) * w.second[j];
@@ -211,12 +214,7 @@ void group_norm_act_forward(const Stream& stream, const NormShape& shape, const 
                             Activation act, T* sum, T* y, T* mean, T* rstd, void* scratch) {
   check_groups(shape);
   if (shape.size() == 0) return;
-  if constexpr (kHasCuda) {
-    if (stream.is_cuda()) {
-      return cuda::group_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y,
-                                          mean, rstd, scratch);
-    }
-  }
+  require_cpu(stream, "[norm_act]");
   cpu::group_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y, mean, rstd,
                               scratch);
 }
@@ -227,12 +225,7 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
                              Write parameter_mode, void* scratch) {
   check_groups(shape);
-  if constexpr (kHasCuda) {
-    if (stream.is_cuda()) {
-      return cuda::group_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds,
-                                           ds_mode, dgamma, dbeta, parameter_mode, scratch);
-    }
-  }
+  require_cpu(stream, "[norm_act]");
   cpu::group_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds, ds_mode,
                                dgamma, dbeta, parameter_mode, scratch);
 }

@@ -148,38 +148,5 @@ constexpr Cost norm_act_backward_cost(NormKind kind, const NormShape& shape, Wri
 }
 
 // Only where CUDA is built; the same contracts.
-namespace cuda {
-template <class T>
-void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, double eps,
-                            Activation act, T* sum, T* y, T* mean, T* rstd, void* scratch);
-template <class T>
-void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch);
-template <class T>
-void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, double eps,
-                            Activation act, T* sum, T* y, T* mean, T* rstd, T* unbiased_variance,
-                            void* scratch);
-template <class T>
-void batch_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch);
-template <class T>
-void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, const T* mean,
-                            const T* variance, double eps, Activation act, T* sum, T* y, T* rstd);
-template <class T>
-void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch);
-template <class T>
-void update_running_statistics(const Stream& stream, int64_t c, double momentum, const T* mean,
-                               const T* unbiased_variance, T* running_mean, T* running_variance);
-}  // namespace cuda
 
 }  // namespace basin

@@ -14,12 +14,16 @@ namespace basin::cpu {
 // Channels of a block: one AVX-512 vector.
 template <class T>
 inline constexpr int kLanes = kLineBytes / sizeof(T);
-// Rows whose blocks are done in turn, so that a line of memory is used while it is in cache; also
-// how many values float32 sums run over before they are joined in float64.
-inline constexpr int64_t kChunkRows = 64;
-// Rows that give the first mean to deviate from. Deviations of the m later rows from the mean of
-// k earlier ones lose no more than a factor 1 + m / k of precision in the variance, so the first
-// chunk is short.
+// Rows whose blocks of channels are done in turn: few enough that a page of memory is used while it
+// is near, and that a sum in float32 stays short before it joins float64.
+template <class T>
+inline int64_t chunk_rows(int64_t c) {
+  constexpr int64_t kBytes = 32 * 1024, kLeast = 16, kMost = 256;
+  return std::clamp<int64_t>(kBytes / (c * int64_t{sizeof(T)}), kLeast, kMost);
+}
+// Rows that give the first mean to deviate from. Deviations of the m next rows from the mean of k
+// earlier ones cost the variance no more than a factor 1 + m / k of precision: chunks then grow by
+// four.
 inline constexpr int64_t kFirstRows = 16;
 
 // body(integral_constant<lanes>, first channel) over [first, c): blocks of W, then of halves of W.
@@ -28,13 +32,12 @@ inline void for_blocks(int64_t first, int64_t c, const Body& body) {
   for (; first + W <= c; first += W) body(std::integral_constant<int, W>{}, first);
   if constexpr (W > 1) for_blocks<W / 2>(first, c, body);
 }
-// body(first row, rows) over [0, rows), the first chunk of `first_rows`.
+// body(first row, rows) over [0, rows) in chunks of `first`, 4 `first`, ... rows, `most` at most.
 template <class Body>
-inline void for_chunks(int64_t rows, int64_t first_rows, const Body& body) {
-  int64_t begin = 0;
-  for (int64_t count = std::min(rows, first_rows); count > 0;
-       begin += count, count = std::min(kChunkRows, rows - begin)) {
-    body(begin, count);
+inline void for_chunks(int64_t rows, int64_t first, int64_t most, const Body& body) {
+  int64_t chunk = first;
+  for (int64_t begin = 0; begin < rows; begin += chunk, chunk = std::min(4 * chunk, most)) {
+    body(begin, std::min(chunk, rows - begin));
   }
 }
 
@@ -63,19 +66,32 @@ struct Operand {
   }
 };
 
-// mean[j] of s over `rows` rows, c apart.
+// mean[j] of s over `rows` rows, c apart. Four rows at a time, as an addition takes four cycles.
 template <int W, With kWith, class T>
 inline void block_mean(int64_t rows, int64_t c, const Operand<kWith, T>& in, T* mean) {
-  T total[W] = {};
-  for (int64_t r = 0; r < rows; ++r) {
+  T t0[W] = {}, t1[W] = {}, t2[W] = {}, t3[W] = {};
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
 #pragma omp simd
-    for (int j = 0; j < W; ++j) total[j] += in.read(r * c + j);
+    for (int j = 0; j < W; ++j) {
+      const int64_t i = r * c + j;
+      t0[j] += in.read(i);
+      t1[j] += in.read(i + c);
+      t2[j] += in.read(i + 2 * c);
+      t3[j] += in.read(i + 3 * c);
+    }
   }
-  for (int j = 0; j < W; ++j) mean[j] = total[j] / static_cast<T>(rows);
+  for (; r < rows; ++r) {
+#pragma omp simd
+    for (int j = 0; j < W; ++j) t0[j] += in.read(r * c + j);
+  }
+  const T reciprocal = T(1) / static_cast<T>(rows);
+#pragma omp simd
+  for (int j = 0; j < W; ++j) mean[j] = ((t0[j] + t1[j]) + (t2[j] + t3[j])) * reciprocal;
 }
 
 // first[j], second[j]: the sums over the rows of the deviations of s from mean[j] and of their
-// squares. Four rows at a time, as an addition takes four cycles.
+// squares.
 template <int W, With kWith, class T>
 inline void block_moments(int64_t rows, int64_t c, const Operand<kWith, T>& in, const T* mean,
                           T* first, T* second) {
@@ -110,7 +126,7 @@ template <With kWith, class T>
 inline void channel_moments(int64_t rows, int64_t c, const Operand<kWith, T>& in, double* mean,
                             double* m2) {
   for (int64_t j = 0; j < c; ++j) mean[j] = m2[j] = 0;
-  for_chunks(rows, kFirstRows, [&](int64_t begin, int64_t count) {
+  for_chunks(rows, kFirstRows, chunk_rows<T>(c), [&](int64_t begin, int64_t count) {
     const double before = static_cast<double>(begin), now = static_cast<double>(count);
     const double weight = now / (before + now), reciprocal = 1 / now;
     for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
@@ -146,7 +162,8 @@ struct ChannelParameters {
 template <With kWith, class T>
 inline void normalise(int64_t rows, int64_t c, const Operand<kWith, T>& in,
                       const ChannelParameters<T>& p, T* y) {
-  for_chunks(rows, kChunkRows, [&](int64_t begin, int64_t count) {
+  const int64_t chunk = chunk_rows<T>(c);
+  for_chunks(rows, chunk, chunk, [&](int64_t begin, int64_t count) {
     for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
       constexpr int W = lanes;
       const Operand<kWith, T> block = in.from(begin * c + first);
@@ -174,7 +191,8 @@ template <class T>
 inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
                           const ChannelParameters<T>& p, double* a, double* b) {
   for (int64_t j = 0; j < c; ++j) a[j] = b[j] = 0;
-  for_chunks(rows, kChunkRows, [&](int64_t begin, int64_t count) {
+  const int64_t chunk = chunk_rows<T>(c);
+  for_chunks(rows, chunk, chunk, [&](int64_t begin, int64_t count) {
     for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
       constexpr int W = lanes;
       const T* g = dy + begin * c + first;
@@ -216,7 +234,8 @@ inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
 template <Write kMode, class T>
 inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
                           const ChannelParameters<T>& p, const T* offset, const T* slope, T* ds) {
-  for_chunks(rows, kChunkRows, [&](int64_t begin, int64_t count) {
+  const int64_t chunk = chunk_rows<T>(c);
+  for_chunks(rows, chunk, chunk, [&](int64_t begin, int64_t count) {
     for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
       constexpr int W = lanes;
       const T* g = dy + begin * c + first;

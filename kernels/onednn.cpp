@@ -1,3 +1,4 @@
+// The calls of oneDNN that differ between its versions, and how a primitive runs.
 #include "kernels/onednn.h"
 
 #include <omp.h>
@@ -82,7 +83,7 @@ Matmul matmul(const dnnl::engine& engine, const Desc& a, const Desc& b, const De
 
 Call::Call(std::string what, const dnnl::engine& engine, const dnnl::primitive_desc_base& pd,
            std::initializer_list<Operand> operands)
-    : what_(std::move(what)) {
+    : what_(std::move(what)), threads_(omp_get_max_threads()) {
   checked("dnnl_primitive_create", what_, [&] {
     implementation_ = pd.impl_info_str();
     primitive_ = dnnl::primitive(pd.get());
@@ -101,6 +102,9 @@ Call::Call(std::string what, const dnnl::engine& engine, const dnnl::primitive_d
 // Through the C interface, whose arguments are an array: the C++ one takes a hash map.
 void Call::run(const Stream& stream, std::initializer_list<const void*> pointers,
                void* scratch) const {
+  BASIN_CHECK(stream.threads() == threads_, what_,
+              "found a stream of {} threads, expected the {} that it was made for",
+              stream.threads(), threads_);
   const auto check = [this](dnnl_status_t status, const char* call) {
     if (status != dnnl_success) {
       fail_run("oneDNN " + std::string(call), "{}: found status {}, expected success", what_,

@@ -84,7 +84,7 @@ class Call {
   };
 
   Call() = default;
-  // what: the operation and its shapes, for errors.
+  // To be made within a ThreadScope. what: the operation and its shapes, for errors.
   Call(std::string what, const dnnl::engine& engine, const dnnl::primitive_desc_base& pd,
        std::initializer_list<Operand> operands);
 
@@ -92,7 +92,9 @@ class Call {
   int64_t scratch_bytes() const { return scratch_bytes_; }
   const std::string& implementation() const { return implementation_; }
 
-  // pointers: in the order of the operands. scratch: scratch_bytes(), aligned to kAlignment.
+  // pointers: in the order of the operands. scratch: scratch_bytes(), aligned to kAlignment. The
+  // stream has to have as many threads as the one that the primitive was made for: its scratchpad
+  // was sized for those.
   void run(const Stream& stream, std::initializer_list<const void*> pointers, void* scratch) const;
 
  private:
@@ -103,6 +105,7 @@ class Call {
   dnnl::stream queue_;
   std::vector<std::pair<int, dnnl::memory>> operands_;
   int64_t scratch_bytes_ = 0;
+  int threads_ = 0;
 };
 
 }  // namespace basin::onednn

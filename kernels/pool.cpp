@@ -19,6 +19,7 @@ void add_scaled(T* dst, const T* src, T scale, int64_t c) {
 
 template <class T>
 void average_pool_forward(const Stream& stream, const PoolShape& s, const T* x, T* y) {
+  require_cpu(stream, "[pool]");
   const T scale = T(1) / static_cast<T>(s.window * s.window);
   const int64_t image = s.h * s.w * s.c, out = s.h_out() * s.w_out() * s.c;
   cpu::parallel_ranges(
@@ -45,6 +46,7 @@ void average_pool_forward(const Stream& stream, const PoolShape& s, const T* x, 
 template <class T>
 void average_pool_backward(const Stream& stream, const PoolShape& s, const T* dy, T* dx,
                            Write mode) {
+  require_cpu(stream, "[pool]");
   const T scale = T(1) / static_cast<T>(s.window * s.window);
   const int64_t image = s.h * s.w * s.c, out = s.h_out() * s.w_out() * s.c;
   cpu::parallel_ranges(
@@ -72,6 +74,7 @@ void average_pool_backward(const Stream& stream, const PoolShape& s, const T* dy
 template <class T>
 void global_pool_forward(const Stream& stream, int64_t n, int64_t positions, int64_t c, const T* x,
                          T* y) {
+  require_cpu(stream, "[pool]");
   const T scale = T(1) / static_cast<T>(positions);
   cpu::parallel_ranges(stream, n, 1, n * positions * c * int64_t{sizeof(T)},
                        [&](int64_t begin, int64_t end) {
@@ -90,6 +93,7 @@ void global_pool_forward(const Stream& stream, int64_t n, int64_t positions, int
 template <class T>
 void global_pool_backward(const Stream& stream, int64_t n, int64_t positions, int64_t c,
                           const T* dy, T* dx, Write mode) {
+  require_cpu(stream, "[pool]");
   const T scale = T(1) / static_cast<T>(positions);
   cpu::parallel_ranges(stream, n, 1, n * positions * c * int64_t{sizeof(T)},
                        [&](int64_t begin, int64_t end) {
@@ -105,10 +109,10 @@ void global_pool_backward(const Stream& stream, int64_t n, int64_t positions, in
                        });
 }
 
-#define BASIN_INSTANTIATE(T)                                                                      \
-  template void average_pool_forward(const Stream&, const PoolShape&, const T*, T*);              \
-  template void average_pool_backward(const Stream&, const PoolShape&, const T*, T*, Write);      \
-  template void global_pool_forward(const Stream&, int64_t, int64_t, int64_t, const T*, T*);      \
+#define BASIN_INSTANTIATE(T)                                                                 \
+  template void average_pool_forward(const Stream&, const PoolShape&, const T*, T*);         \
+  template void average_pool_backward(const Stream&, const PoolShape&, const T*, T*, Write); \
+  template void global_pool_forward(const Stream&, int64_t, int64_t, int64_t, const T*, T*); \
   template void global_pool_backward(const Stream&, int64_t, int64_t, int64_t, const T*, T*, Write);
 BASIN_INSTANTIATE(float)
 BASIN_INSTANTIATE(double)

@@ -38,15 +38,15 @@ inline Run run_at(const ConvShape& s, int64_t ow) {
 }
 
 template <class T>
-T dot(const T* a, const T* b, int64_t n) {
+T dot(const T* a, const T* b, int64_t n, int64_t a_step = 1) {
   T sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  for (int64_t i = 0; i < n; ++i) sum += a[i * a_step] * b[i];
   return sum;
 }
 
-// y[n, oh, ow, co] = sum over kh, kw, ci of x[n, oh s + kh - p, ow s + kw - p, ci] w[co, kh, kw,
-// ci]
+// y[n, oh, ow, co] = the sum of x[n, ih, iw, ci] w[co, kh, kw, ci] over kh, kw and ci, where
+// ih = oh stride + kh - padding and iw = ow stride + kw - padding, zero outside the image
 template <class T>
 void conv_forward(const Stream& stream, const ConvShape& s, const T* x, const T* w, T* y) {
   const int64_t h_out = s.h_out(), w_out = s.w_out(), kernel_row = s.kernel * s.c_in;
@@ -69,8 +69,8 @@ void conv_forward(const Stream& stream, const ConvShape& s, const T* x, const T*
   });
 }
 
-// dx[n, ih, iw, ci] (=, +=) the sum of dy[n, oh, ow, co] w[co, kh, kw, ci] over every co, kh, kw,
-// oh and ow with ih = oh s + kh - p and iw = ow s + kw - p
+// dx[n, ih, iw, ci] (=, +=) the sum of dy[n, oh, ow, co] w[co, kh, kw, ci] over co and over every
+// oh, ow, kh, kw that meet at ih, iw as above
 template <class T>
 void conv_backward_data(const Stream& stream, const ConvShape& s, const T* dy, const T* w, T* dx,
                         Write mode) {
@@ -96,8 +96,8 @@ void conv_backward_data(const Stream& stream, const ConvShape& s, const T* dy, c
   });
 }
 
-// dw[co, kh, kw, ci] (=, +=) the sum over n, oh, ow of dy[n, oh, ow, co] x[n, ih, iw, ci], ih and
-// iw as above. It has as many terms as the batch has positions, so it is summed in float64.
+// dw[co, kh, kw, ci] (=, +=) the sum of dy[n, oh, ow, co] x[n, ih, iw, ci] over n, oh and ow. It
+// has as many terms as the batch has positions, so it is summed in float64.
 template <class T>
 void conv_backward_filter(const Stream& stream, const ConvShape& s, const T* x, const T* dy, T* dw,
                           Write mode) {
@@ -161,10 +161,7 @@ void gemm(const Stream& stream, const GemmShape& s, const T* a, const T* b, T* c
       for (int64_t i = 0; i < rows; ++i) {
         for (int64_t j = 0; j < columns; ++j) {
           const T *from_a = a + (i0 + i) * a_row, *from_b = b + (j0 + j) * s.k;
-          T total = 0;
-#pragma omp simd reduction(+ : total)
-          for (int64_t p = 0; p < s.k; ++p) total += from_a[p * a_step] * from_b[p];
-          sum[i][j] = total;
+          sum[i][j] = a_step == 1 ? dot(from_a, from_b, s.k) : dot(from_a, from_b, s.k, a_step);
         }
       }
     }

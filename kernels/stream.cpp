@@ -44,4 +44,8 @@ std::string cuda_device_description(int index) {
   return kNotBuilt;
 }
 
+void require_cpu(const Stream& stream, const char* where) {
+  BASIN_CHECK(!stream.is_cuda(), where, "found a CUDA stream, but it runs on a CPU only so far");
+}
+
 }  // namespace basin

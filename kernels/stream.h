@@ -53,4 +53,7 @@ int device_count();
 std::string device_description(int index);
 }  // namespace cuda
 
+// Throws Error(Usage) on a CUDA stream: for the kernels that have only a CPU side so far.
+void require_cpu(const Stream& stream, const char* where);
+
 }  // namespace basin

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "kernels/error.h"
 
@@ -22,6 +23,20 @@ CLI::Validator number(const char* expected, const std::function<bool(double)>& a
       "");
 }
 
+// A leading zero is refused: CLI11 would take 010 for eight.
+CLI::Validator whole(int64_t least, int64_t most, const std::string& expected) {
+  return CLI::Validator(
+      [=](const std::string& text) -> std::string {
+        int64_t value = 0;
+        const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool all = status == std::errc() && stop == text.data() + text.size();
+        const bool zero_first = text.size() > 1 && text[text[0] == '-' ? 1 : 0] == '0';
+        if (all && !zero_first && value >= least && value <= most) return "";
+        return fmt::format("found {}, expected {}", text, expected);
+      },
+      "");
+}
+
 }  // namespace
 
 CLI::Validator non_negative() {
@@ -34,26 +49,27 @@ CLI::Validator fraction() {
   return number("a number from 0 to 1", [](double v) { return v >= 0 && v <= 1; });
 }
 CLI::Validator at_least(int64_t n) {
-  const std::string expected = fmt::format("a whole number >= {}", n);
-  return CLI::Validator(
-      [=](const std::string& text) -> std::string {
-        int64_t value = 0;
-        const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool whole = status == std::errc() && stop == text.data() + text.size();
-        if (whole && value >= n) return "";
-        return fmt::format("found {}, expected {}", text, expected);
-      },
-      "");
+  return whole(n, std::numeric_limits<int64_t>::max(), fmt::format("a whole number >= {}", n));
+}
+CLI::Validator between(int64_t least, int64_t most) {
+  return whole(least, most, fmt::format("a whole number from {} to {}", least, most));
 }
 
 void add_common_options(CLI::App& command, CommonOptions& o) {
+  const std::string group = "Common";
   o.threads = omp_get_num_procs();
-  command.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
+  command.add_option("--device", o.device, "cpu, cuda or cuda:N")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--threads", o.threads, "CPU threads")
-      ->check(at_least(1))
-      ->capture_default_str();
-  command.add_option("--seed", o.seed, "of every random number")->capture_default_str();
-  command.add_flag("--quiet", o.quiet, "print nothing but errors");
+      ->check(between(1, 1024))
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--seed", o.seed, "of every random number")
+      ->check(at_least(0))
+      ->capture_default_str()
+      ->group(group);
+  command.add_flag("--quiet", o.quiet, "print nothing but errors")->group(group);
 }
 
 }  // namespace basin

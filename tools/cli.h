@@ -19,7 +19,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 CLI::Validator non_negative();       // finite
 CLI::Validator positive();           // finite
 CLI::Validator at_least(int64_t n);  // a whole number
-CLI::Validator fraction();           // 0 to 1
+CLI::Validator between(int64_t least, int64_t most);
+CLI::Validator fraction();  // 0 to 1
 
 // A subcommand: its options, and what runs when it is chosen; returns the exit code.
 using Command = std::function<int()>;

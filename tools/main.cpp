@@ -1,12 +1,12 @@
 // basin <command> [options]. Exit codes: 0 done; 1 the run failed; 2 wrong usage or bad input, with
 // one line; 128 + N after signal N, once a checkpoint was written.
-#include <algorithm>
 #include <cstdio>
 #include <new>
 
 #include "kernels/error.h"
 #include "tools/cli.h"
 #include "tools/toml_config.h"
+#include "tools/usage.h"
 
 namespace {
 
@@ -24,9 +24,12 @@ int complain(const std::string& where, const std::string& message, int code) {
 int main(int argc, char** argv) {
   using namespace basin;
   CLI::App app(
-      "Basin: a tensor and autodiff engine for studying sharpness-aware minimisation (SAM).\n"
-      "Each command has its own --help.",
+      "Basin: a tensor and autodiff engine for studying sharpness-aware minimisation (SAM). It "
+      "trains\n"
+      "small networks, and shows what a SAM step does to the last digit. Each command has its own\n"
+      "--help; exit codes: 0 done, 1 the run failed, 2 wrong usage or bad input.",
       "basin");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", "basin " BASIN_VERSION);
   app.require_subcommand(1);
   std::vector<std::pair<CLI::App*, Command>> commands;
@@ -35,18 +38,22 @@ int main(int argc, char** argv) {
     commands.emplace_back(app.get_subcommands({}).back(), std::move(run));
   }
   for (auto& [command, run] : commands) add_config_option(*command);
+  app.footer(
+      "Example:\n  basin train --model resnet_tiny_gn --dataset shapes --optimizer sam --rho 0.1");
   std::string where = "basin";
+  CLI::App* chosen = &app;
+  std::vector<std::string> words(argv + 1, argv + argc);
   try {
-    std::vector<std::string> words(argv + 1, argv + argc);
     for (const auto& [command, run] : commands) {
       if (words.empty() || words[0] != command->get_name()) continue;
+      chosen = command;
       where = "basin " + command->get_name();
       words = with_config_file(*command, {words.begin() + 1, words.end()});
       words.insert(words.begin(), command->get_name());
       break;
     }
-    std::reverse(words.begin(), words.end());  // as CLI11 takes them
-    app.parse(std::move(words));
+    app.parse(
+        std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
     for (const auto& [command, run] : commands) {
       if (!command->parsed()) continue;
       return run();
@@ -54,7 +61,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& e) {
     return app.exit(e);  // --help, --version
   } catch (const CLI::ParseError& e) {
-    return complain(where, std::string(e.what()) + " (see --help)", 2);
+    return complain(where, explain(e, *chosen, words) + " (see --help)", 2);
   } catch (const Error& e) {
     return complain(where, e.what(), static_cast<int>(e.kind()));
   } catch (const std::bad_alloc&) {

@@ -6,6 +6,8 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 namespace basin {
 namespace {
@@ -21,12 +23,36 @@ size_t terminal_width() {
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+// A terminal that can go back and clear its line.
+bool is_terminal() {
+  const char* kind = std::getenv("TERM");
+  return isatty(STDOUT_FILENO) == 1 && kind != nullptr && std::strcmp(kind, "dumb") != 0;
+}
+
 }  // namespace
+
+std::string live_line(const LiveStep& s, size_t width) {
+  const std::string fields[] = {
+      fmt::format("epoch {}/{}", s.epoch, s.epochs),
+      fmt::format("step {}/{}", s.step, s.steps),
+      fmt::format("loss {:.4f}", s.loss),
+      fmt::format("accuracy {:.1f} %", 100 * s.accuracy),
+      fmt::format("lr {:.4f}", s.learning_rate),
+      fmt::format("{:.0f} images/s", s.images_per_second),
+      fmt::format("{} left", duration(s.seconds_left)),
+  };
+  std::string line = fields[0].substr(0, width);
+  for (size_t i = 1; i < std::size(fields); ++i) {
+    if (line.size() + 2 + fields[i].size() > width) break;
+    line += "  " + fields[i];
+  }
+  return line;
+}
 
 TrainDisplay::TrainDisplay(int epochs, Quiet quiet)
     : epochs_(epochs),
       quiet_(quiet == Quiet::Yes),
-      terminal_(isatty(STDOUT_FILENO) == 1),
+      terminal_(is_terminal()),
       start_(Clock::now()),
       drawn_(start_) {}
 
@@ -54,13 +80,10 @@ void TrainDisplay::step_done(int epoch, int64_t step, int64_t steps, double loss
   drawn_ = now;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const double left = elapsed * (1 - done) / (done - first_done_);
-  std::string line = fmt::format(
-      "epoch {}/{}  step {}/{}  loss {:.4f}  accuracy {:.1f} %  lr {:.4f}  {:.0f} images/s  {} "
-      "left",
-      epoch, epochs_, step, steps, loss, 100 * accuracy, learning_rate, images_per_second,
-      duration(left));
-  line.resize(std::min(line.size(), terminal_width() - 1));
-  fmt::print("\r\033[K{}", line);
+  const LiveStep now_at{epoch,         epochs_,           step, steps, loss, accuracy,
+                        learning_rate, images_per_second, left};
+  // One column stays free: a terminal may begin a new line behind its last.
+  fmt::print("\r\033[K{}", live_line(now_at, terminal_width() - 1));
   std::fflush(stdout);
   live_ = true;
 }

@@ -3,12 +3,21 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 #include "tools/trainer.h"
 
 namespace basin {
 
 enum class Quiet { No, Yes };
+
+struct LiveStep {
+  int epoch, epochs;
+  int64_t step, steps;  // in the epoch
+  double loss, accuracy, learning_rate, images_per_second, seconds_left;
+};
+// "epoch 1/3  step 40/468  loss 1.9310 …", as many fields as fit `width` characters.
+std::string live_line(const LiveStep& s, size_t width);
 
 class TrainDisplay final : public TrainObserver {
  public:

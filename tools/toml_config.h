@@ -11,8 +11,8 @@ namespace basin {
 void add_config_option(CLI::App& command);
 // The command's arguments, with those of the file that they name by --config put before them. What
 // stands on the command line goes before what the file says. Throws Error(Usage) with the file's
-// line where it is not TOML, or sets something that is no option of the command.
-std::vector<std::string> with_config_file(const CLI::App& command,
-                                          std::vector<std::string> arguments);
+// line where it is not TOML, or sets something that is no option of the command, or to a value that
+// the option does not take.
+std::vector<std::string> with_config_file(CLI::App& command, std::vector<std::string> arguments);
 
 }  // namespace basin

@@ -189,6 +189,8 @@ class Run {
   static DatasetPair load(const TrainOptions& o) {
     DatasetPair data = load_dataset(o.dataset, o.data_dir);
     if (o.train_size > 0) data.train.take(o.train_size);
+    BASIN_CHECK(o.test_size <= data.test.n, "--test-size", "found {}, expected 1 to the {} examples",
+                o.test_size, data.test.n);
     if (o.test_size > 0) data.test.take(o.test_size);
     if (o.label_noise > 0) apply_label_noise(data.train, o.label_noise, o.seed);
     return data;
@@ -200,13 +202,15 @@ class Run {
     loader_->start_epoch(progress_.epoch);
     const int64_t steps = loader_->batches();
     first_step_ = progress_.step_in_epoch;
-    double rate = 0;
+    const auto rate_at = [&](int64_t step) {
+      const double t = progress_.epoch - 1 + static_cast<double>(step) / static_cast<double>(steps);
+      return learning_rate(o_.schedule, o_.lr, t, o_.epochs);
+    };
+    double rate = rate_at(first_step_);  // stays where a run resumes after an epoch's last step
     const auto start = std::chrono::steady_clock::now();
     for (int64_t i = first_step_; i < steps; ++i) {
       if (SignalWatch::pending() != 0) return rate;
-      const double t =
-          progress_.epoch - 1 + static_cast<double>(i + 1) / static_cast<double>(steps);
-      rate = learning_rate(o_.schedule, o_.lr, t, o_.epochs);
+      rate = rate_at(i + 1);
       loader_->fill(stream_, i, images_.data(), labels_.data());
       replay_->bind(images_.data(), labels_.data());
       first_pass_ = std::nullopt;

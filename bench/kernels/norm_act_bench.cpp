@@ -2,7 +2,7 @@
 // width 16; beside them a triad of as many bytes, which is what the cache can deliver.
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <vector>
 
 #include "kernels/norm_act.h"
@@ -22,30 +22,34 @@ void set_cost(benchmark::State& state, Cost cost) {
                          benchmark::Counter::kIsRate, benchmark::Counter::OneK::kIs1000);
 }
 
+// 64-byte aligned, as the plan's buffers are, and not a multiple of a page apart.
 struct Arrays {
   NormShape shape;
   Stream stream = Stream::cpu(1);
-  std::vector<float> x, residual, sum, y, parameters;
-  std::vector<double> scratch;
-  float *gamma, *beta, *mean, *rstd, *variance, *dgamma, *dbeta;
-  explicit Arrays(const NormShape& s)
-      : shape(s),
-        x(s.size()),
-        residual(s.size(), 0.5f),
-        sum(s.size()),
-        y(s.size()),
-        parameters(5 * s.c + 2 * std::max(s.n * s.groups, s.c), 1.0f),
-        scratch(8 +
-                (group_norm_act_scratch<float>(s, 1) + batch_norm_act_scratch<float>(s, 1)) / 8) {
-    for (float& v : x) v = static_cast<float>(std::rand()) / RAND_MAX - 0.5f;
-    gamma = parameters.data();
-    beta = gamma + s.c;
-    variance = beta + s.c;
-    dgamma = variance + s.c;
-    dbeta = dgamma + s.c;
-    mean = dbeta + s.c;
-    rstd = mean + std::max(s.n * s.groups, s.c);
-    for (int64_t j = 0; j < s.c; ++j) beta[j] = 0;
+  std::vector<float> memory;
+  float *x, *residual, *sum, *y, *gamma, *beta, *variance, *dgamma, *dbeta, *mean, *rstd;
+  void* scratch;
+  explicit Arrays(const NormShape& s) : shape(s) {
+    const int64_t stats = std::max(s.n * s.groups, s.c);
+    const int64_t bytes = group_norm_act_scratch<float>(s, 1) + batch_norm_act_scratch<float>(s, 1);
+    memory.resize(4 * (s.size() + 48) + 5 * (s.c + 48) + 2 * (stats + 48) + bytes / 4 + 48);
+    char* next = reinterpret_cast<char*>(memory.data());
+    const auto take = [&](int64_t n) {
+      next += 64 - reinterpret_cast<uintptr_t>(next) % 64;
+      float* taken = reinterpret_cast<float*>(next);
+      next += (n + 32) * int64_t{sizeof(float)};
+      return taken;
+    };
+    for (float** p : {&x, &residual, &sum, &y}) *p = take(s.size());
+    for (float** p : {&gamma, &beta, &variance, &dgamma, &dbeta}) *p = take(s.c);
+    for (float** p : {&mean, &rstd}) *p = take(stats);
+    scratch = take(0);
+    for (int64_t i = 0; i < s.size(); ++i) {
+      x[i] = static_cast<float>(i * 7919 % 1009) / 500 - 1;
+      residual[i] = static_cast<float>(i * 104729 % 997) / 500 - 1;
+    }
+    std::fill_n(gamma, s.c, 1.0f);
+    std::fill_n(rstd, stats, 1.0f);
   }
 };
 
@@ -53,9 +57,8 @@ template <bool kResidual>
 void group_forward(benchmark::State& state) {
   Arrays a(shape_of(state));
   for (auto _ : state) {
-    group_norm_act_forward(a.stream, a.shape, a.x.data(), kResidual ? a.residual.data() : nullptr,
-                           a.gamma, a.beta, 1e-5, Activation::Relu, a.sum.data(), a.y.data(),
-                           a.mean, a.rstd, a.scratch.data());
+    group_norm_act_forward(a.stream, a.shape, a.x, kResidual ? a.residual : nullptr, a.gamma,
+                           a.beta, 1e-5, Activation::Relu, a.sum, a.y, a.mean, a.rstd, a.scratch);
   }
   set_cost(state, norm_act_forward_cost<float>(NormKind::Group, a.shape, kResidual));
 }
@@ -64,9 +67,9 @@ template <Write kMode>
 void group_backward(benchmark::State& state) {
   Arrays a(shape_of(state));
   for (auto _ : state) {
-    group_norm_act_backward(a.stream, a.shape, a.residual.data(), a.x.data(), a.gamma, a.beta,
-                            a.mean, a.rstd, Activation::Relu, a.y.data(), kMode, a.dgamma, a.dbeta,
-                            Write::Overwrite, a.scratch.data());
+    group_norm_act_backward(a.stream, a.shape, a.residual, a.x, a.gamma, a.beta, a.mean, a.rstd,
+                            Activation::Relu, a.y, kMode, a.dgamma, a.dbeta, Write::Overwrite,
+                            a.scratch);
   }
   set_cost(state, norm_act_backward_cost<float>(NormKind::Group, a.shape, kMode));
 }
@@ -74,9 +77,9 @@ void group_backward(benchmark::State& state) {
 void batch_forward(benchmark::State& state) {
   Arrays a(shape_of(state));
   for (auto _ : state) {
-    batch_norm_act_forward<float>(a.stream, a.shape, a.x.data(), nullptr, a.gamma, a.beta, 1e-5,
-                                  Activation::Relu, nullptr, a.y.data(), a.mean, a.rstd, a.variance,
-                                  a.scratch.data());
+    batch_norm_act_forward<float>(a.stream, a.shape, a.x, nullptr, a.gamma, a.beta, 1e-5,
+                                  Activation::Relu, nullptr, a.y, a.mean, a.rstd, a.variance,
+                                  a.scratch);
   }
   set_cost(state, norm_act_forward_cost<float>(NormKind::Batch, a.shape, false));
 }
@@ -84,9 +87,9 @@ void batch_forward(benchmark::State& state) {
 void batch_backward(benchmark::State& state) {
   Arrays a(shape_of(state));
   for (auto _ : state) {
-    batch_norm_act_backward(a.stream, a.shape, a.residual.data(), a.x.data(), a.gamma, a.beta,
-                            a.mean, a.rstd, Activation::Relu, a.y.data(), Write::Overwrite,
-                            a.dgamma, a.dbeta, Write::Overwrite, a.scratch.data());
+    batch_norm_act_backward(a.stream, a.shape, a.residual, a.x, a.gamma, a.beta, a.mean, a.rstd,
+                            Activation::Relu, a.y, Write::Overwrite, a.dgamma, a.dbeta,
+                            Write::Overwrite, a.scratch);
   }
   set_cost(state, norm_act_backward_cost<float>(NormKind::Batch, a.shape, Write::Overwrite));
 }
@@ -95,8 +98,8 @@ void batch_backward(benchmark::State& state) {
 void triad(benchmark::State& state) {
   Arrays a(shape_of(state));
   for (auto _ : state) {
-    const float *x = a.x.data(), *r = a.residual.data();
-    float* y = a.y.data();
+    const float *x = a.x, *r = a.residual;
+    float* y = a.y;
 #pragma omp simd
     for (int64_t i = 0; i < a.shape.size(); ++i) y[i] = x[i] + 2 * r[i];
     benchmark::ClobberMemory();

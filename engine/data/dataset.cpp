@@ -16,11 +16,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Training images and labels, test images and labels.
+constexpr const char* kIdxFiles[4] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                      "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
+
 // A file as it is named, or gzipped beside that name; empty where there is neither.
 std::string present(const std::string& folder, const std::string& name) {
   for (const char* suffix : {"", ".gz"}) {
-    std::string path = folder + "/" + name + suffix;
-    if (fs::is_regular_file(path)) return path;
+    const std::string path = folder + "/" + name + suffix;
+    std::error_code ignored;
+    if (fs::is_regular_file(path, ignored)) return path;
   }
   return "";
 }
@@ -60,42 +65,41 @@ Dataset read_cifar_files(const std::vector<std::string>& paths, Cifar kind) {
   return data;
 }
 
-// The folder's .bin files whose names begin with one of `prefixes`, in the order of their names.
-std::vector<std::string> record_files(const std::string& folder,
-                                      std::initializer_list<const char*> prefixes) {
+// The folder's .bin files whose names begin with `prefix`, in the order of their names.
+std::vector<std::string> record_files(const std::string& folder, const char* prefix) {
   std::vector<std::string> paths;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    for (const char* prefix : prefixes) {
-      if (name.starts_with(prefix) && name.ends_with(".bin"))
-        paths.push_back(entry.path().string());
-    }
+    if (name.starts_with(prefix) && name.ends_with(".bin")) paths.push_back(entry.path().string());
   }
   std::sort(paths.begin(), paths.end());
   return paths;
 }
 
-// Reads the data set from `folder`; false where its files are not there.
-bool read_folder(const std::string& name, const std::string& folder, DatasetPair& data) {
-  if (name == "cifar10" || name == "cifar100") {
-    const Cifar kind = name == "cifar10" ? Cifar::Ten : Cifar::Hundred;
-    const char* inner = kind == Cifar::Ten ? "/cifar-10-batches-bin" : "/cifar-100-binary";
-    for (const std::string& place : {folder, folder + inner}) {
-      const auto train = record_files(place, {"data_batch", "train"});
-      const auto test = record_files(place, {"test"});
-      if (train.empty() || test.empty()) continue;
-      data.train = read_cifar_files(train, kind);
-      data.test = read_cifar_files(test, kind);
-      return true;
-    }
-    return false;
+// CIFAR's files in `folder`, or in the folder that its archive makes there; false where they are
+// not there. The official five training batches, all of them, or any train*.bin.
+bool read_cifar_folder(const std::string& folder, Cifar kind, DatasetPair& data) {
+  const char* inner = kind == Cifar::Ten ? "/cifar-10-batches-bin" : "/cifar-100-binary";
+  for (const std::string& place : {folder, folder + inner}) {
+    const auto batches = record_files(place, "data_batch");
+    const auto train = batches.empty() ? record_files(place, "train") : batches;
+    const auto test = record_files(place, "test");
+    if (train.empty() || test.empty()) continue;
+    BASIN_CHECK(batches.empty() || batches.size() == 5, place,
+                "found {} data_batch files, expected data_batch_1.bin to data_batch_5.bin",
+                batches.size());
+    data.train = read_cifar_files(train, kind);
+    data.test = read_cifar_files(test, kind);
+    return true;
   }
+  return false;
+}
+
+bool read_idx_folder(const std::string& folder, DatasetPair& data) {
   std::string paths[4];
-  const char* names[4] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-                          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
   for (int i = 0; i < 4; ++i) {
-    paths[i] = present(folder, names[i]);
+    paths[i] = present(folder, kIdxFiles[i]);
     if (paths[i].empty()) return false;
   }
   data.train = read_idx_pair(paths[0], paths[1]);
@@ -144,17 +148,23 @@ DatasetPair load_dataset(const std::string& name, const std::string& data_dir) {
     data.source = "procedural";
     return data;
   }
+  const bool cifar = name == "cifar10" || name == "cifar100";
+  const Cifar kind = name == "cifar10" ? Cifar::Ten : Cifar::Hundred;
   const std::vector<std::string> folders = dataset_folders(name, data_dir);
   for (const std::string& folder : folders) {
-    if (!read_folder(name, folder, data)) continue;
+    if (!(cifar ? read_cifar_folder(folder, kind, data) : read_idx_folder(folder, data))) continue;
     data.source = folder;
     return data;
   }
-  const char* wanted = name.starts_with("cifar") ? "training and test records (*.bin)"
-                                                 : "four IDX files (train-images-idx3-ubyte, …)";
-  fail("--dataset", "found no {} of {} in {}: run 'basin data fetch {}'{}", wanted, name,
-       fmt::join(folders, " or "), name,
-       name == "fashion-mnist" ? " or install the package dataset-fashion-mnist" : "");
+  const char* files =
+      name == "cifar10" ? "data_batch_1.bin to data_batch_5.bin and test_batch.bin (or train*.bin "
+                          "and test*.bin)"
+      : name == "cifar100" ? "train.bin and test.bin"
+                           : "";
+  fail("--dataset", "found no {} in {}, expected {}{}: run 'basin data fetch {}'{}", name,
+       fmt::join(folders, " or "), files,
+       cifar ? "" : fmt::format("{} (or .gz)", fmt::join(kIdxFiles, ", ")), name,
+       name == "fashion-mnist" ? " or 'apt-get install dataset-fashion-mnist'" : "");
 }
 
 void apply_label_noise(Dataset& data, double p, uint64_t seed) {
@@ -165,7 +175,8 @@ void apply_label_noise(Dataset& data, double p, uint64_t seed) {
     const Philox4 bits = philox_at(seed, Purpose::LabelNoise, 0, static_cast<uint64_t>(i));
     std::swap(order[i], order[bounded(bits, static_cast<uint32_t>(i + 1))]);
   }
-  const auto changed = static_cast<int64_t>(static_cast<double>(data.n) * p);
+  // 0.29 as a double is a little less than 0.29: of 100 labels it shall change 29 all the same.
+  const auto changed = static_cast<int64_t>(static_cast<double>(data.n) * (p + 1e-15));
   for (int64_t k = 0; k < changed; ++k) {
     int32_t& label = data.labels[order[k]];
     const Philox4 bits = philox_at(seed, Purpose::LabelNoise, 1, static_cast<uint64_t>(k));

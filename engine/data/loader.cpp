@@ -39,6 +39,8 @@ void Loader::start_epoch(int epoch) {
 
 template <class T>
 int64_t Loader::fill(const Stream& stream, int64_t index, T* images, int32_t* labels) const {
+  BASIN_CHECK(index >= 0 && index < batches(), "[loader] index", "found {}, expected 0 to {}",
+              index, batches() - 1);
   const int64_t first = index * batch_, n = std::min(batch_, data_.n - first);
   augment(stream, {data_.h, data_.w, data_.c, augmentation_.padding, augmentation_.flip},
           data_.images.data(), order_.data() + first, n, seed_, epoch_, first, images);

@@ -198,7 +198,12 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
                             {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
   }
-  std::string text = header.dump();
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::exception& error) {
+    fail(path, "found a tensor name or metadata that is no UTF-8: {}", error.what());
+  }
   text.resize((text.size() + 7) / 8 * 8, ' ');  // the tensors start aligned
   BASIN_CHECK(text.size() <= kMaxHeader, path, "found a header of {} bytes, expected at most {}",
               text.size(), kMaxHeader);

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -120,7 +121,8 @@ inline std::string python() {
 inline bool python_runs(const Folder& folder, const std::string& code) {
   const std::string script = folder.file("script.py");
   write_bytes(script, code);
-  return std::system(("'" + python() + "' '" + script + "' 2> '" + script + ".log'").c_str()) == 0;
+  const std::string command = fmt::format("'{0}' '{1}' 2> '{1}.log'", python(), script);
+  return std::system(command.c_str()) == 0;
 }
 // Whether `package` can be imported there; if not, a line says so and the caller does without.
 inline bool python_has(const Folder& folder, const std::string& package) {

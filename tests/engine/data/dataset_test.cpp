@@ -93,16 +93,23 @@ TEST(Dataset, CifarRecords) {
     return labels + std::string(3072, value);
   };
   // The order is that of the names; the archive's inner folder is found too.
+  for (const char* batch : {"3", "4", "5"}) {
+    const std::string name = std::string("cifar-10-batches-bin/data_batch_") + batch + ".bin";
+    write_bytes(folder.file(name), record("\x04", 'd'));
+  }
   write_bytes(folder.file("cifar-10-batches-bin/data_batch_2.bin"), record("\x02", 'b'));
   write_bytes(folder.file("cifar-10-batches-bin/data_batch_1.bin"), record("\x01", 'a'));
   write_bytes(folder.file("cifar-10-batches-bin/test_batch.bin"), record("\x03", 'c'));
   const DatasetPair ten = load_dataset("cifar10", folder.path());
-  EXPECT_EQ(ten.train.labels, (std::vector<int32_t>{1, 2}));
+  EXPECT_EQ(ten.train.labels, (std::vector<int32_t>{1, 2, 4, 4, 4}));
   EXPECT_EQ(ten.train.images.front(), 'a');
-  EXPECT_EQ(ten.train.images.back(), 'b');
+  EXPECT_EQ(ten.train.images.back(), 'd');
   EXPECT_EQ(ten.test.n, 1);
   EXPECT_EQ(ten.test.c, 3);
   EXPECT_EQ(ten.train.classes, 10);
+  std::filesystem::remove(folder.file("cifar-10-batches-bin/data_batch_2.bin"));
+  EXPECT_THAT(usage_error([&] { load_dataset("cifar10", folder.path()); }),
+              HasSubstr("found 4 data_batch files"));
   write_bytes(folder.file("train.bin"), record("\x01\x63", 'a'));
   write_bytes(folder.file("test.bin"), record("\x01\x07", 'a'));
   const DatasetPair hundred = load_dataset("cifar100", folder.path());

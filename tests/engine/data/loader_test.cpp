@@ -120,6 +120,18 @@ TEST(Loader, AugmentedBatchesAreTheSameOnAnyThreadCount) {
   EXPECT_TRUE(same_bytes(run_epoch(narrow, data, 100, 0, 2).images, one.images));
 }
 
+TEST(Loader, ABatchThatIsNotThereIsRefused) {
+  const Dataset data = numbered(10);
+  const Loader loader(data, 4, 0, Shuffle::No, {}, DropLast::Yes);
+  std::vector<float> images(4 * 24);
+  std::vector<int32_t> labels(4);
+  for (const int64_t index : {-1, 2}) {
+    EXPECT_THAT(
+        usage_error([&] { loader.fill(Stream::cpu(1), index, images.data(), labels.data()); }),
+        testing::HasSubstr("found " + std::to_string(index)));
+  }
+}
+
 TEST(Loader, ABatchLargerThanTheDataIsRefused) {
   const Dataset data = numbered(10);
   for (const int64_t batch : {0, -1, 11}) {

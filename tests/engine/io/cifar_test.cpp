@@ -63,10 +63,11 @@ TEST_F(CifarTest, HundredTakesTheFineLabel) {
 
 TEST_F(CifarTest, ABrokenFile) {
   const std::string one = record(0, "\x03");
-  EXPECT_THAT(message(Cifar::Ten, ""), HasSubstr("found 0 bytes"));
+  EXPECT_THAT(message(Cifar::Ten, ""), HasSubstr("found an empty file, expected records of 3073"));
   EXPECT_THAT(message(Cifar::Ten, one.substr(1)), HasSubstr("found 3072 bytes"));
-  EXPECT_THAT(message(Cifar::Ten, one + "x"), HasSubstr("offset 3073 has 1"));
-  EXPECT_THAT(message(Cifar::Hundred, one), HasSubstr("records of 3074"));
+  EXPECT_THAT(message(Cifar::Ten, one + "x"),
+              HasSubstr("found 1 bytes at offset 3073, expected a whole record"));
+  EXPECT_THAT(message(Cifar::Hundred, one), HasSubstr("a whole record of 3074"));
 }
 
 TEST_F(CifarTest, ALabelOutOfRange) {
@@ -74,6 +75,8 @@ TEST_F(CifarTest, ALabelOutOfRange) {
               HasSubstr("found label 10 at offset 3073, expected 0 to 9"));
   EXPECT_THAT(message(Cifar::Hundred, record(0, "\x13\x64")),
               HasSubstr("found label 100 at offset 1, expected 0 to 99"));
+  EXPECT_THAT(message(Cifar::Hundred, record(0, "\x14\x63")),
+              HasSubstr("found coarse label 20 at offset 0, expected 0 to 19"));
 }
 
 TEST_F(CifarTest, DamageAnywhereIsRefusedOrHarmless) {

@@ -1,7 +1,13 @@
 // Files: whole or an error, old or new, and gzip streams with every kind of damage.
 #include "engine/io/file.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zlib.h>
+
+#include <csignal>
+#include <thread>
 
 #include "tests/support/files.h"
 
@@ -68,25 +74,89 @@ TEST(File, AFailedWriteLeavesTheOldFileAndNoOther) {
   const Folder folder;
   const std::string path = folder.file("taken");
   write_bytes(path + "/inside", "old");  // a folder cannot be replaced by a file
-  EXPECT_THROW(write_file_atomically(path, "new"), Error);
+  EXPECT_THAT(usage_error([&] { write_file_atomically(path, "new"); }),
+              HasSubstr("Is a directory"));
   EXPECT_EQ(folder.names(), std::vector<std::string>{"taken"});
   EXPECT_EQ(bytes_of(path + "/inside"), "old");
 }
 
+// A limit on the size of files stands in for a full disk: the write fails half-way.
 TEST(File, AFullDiskIsAnErrorOfTheRun) {
-  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "there is no /dev/full";
   const Folder folder;
   const std::string path = folder.file("a.bin");
-  // The temporary file's name leads to a device that is always full.
-  std::filesystem::create_symlink("/dev/full", path + ".tmp" + std::to_string(getpid()));
-  try {
-    write_file_atomically(path, "x");
-    FAIL() << "found no error";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::Run);
-    EXPECT_THAT(e.what(), StartsWith(path + ": "));
+  write_file_atomically(path, "old");
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);  // so that write() returns EFBIG
+    const rlimit limit{1000, 1000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    int code = 1;
+    try {
+      write_file_atomically(path, pattern(5000));
+    } catch (const Error& e) {
+      const std::string text = e.what();
+      const bool says = text.starts_with(path + ": ") && text.ends_with("File too large");
+      code = e.kind() == ErrorKind::Run && says ? 0 : 2;
+    }
+    _exit(code);
   }
-  EXPECT_TRUE(folder.names().empty());
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_EQ(bytes_of(path), "old");
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"a.bin"});
+}
+
+TEST(File, TheOldFileStandsUntilTheCommit) {
+  const Folder folder;
+  const std::string path = folder.file("a.bin");
+  write_file_atomically(path, "old");
+  const std::string text = "new";
+  {
+    AtomicFile file(path);
+    file.write(std::as_bytes(std::span(text)));
+    EXPECT_EQ(bytes_of(path), "old");
+    file.commit();
+    EXPECT_EQ(bytes_of(path), "new");
+  }
+  { AtomicFile abandoned(path); }
+  EXPECT_EQ(bytes_of(path), "new");
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"a.bin"});
+}
+
+TEST(File, WhatAKilledWriterLeftIsTakenOver) {
+  const Folder folder;
+  write_bytes(folder.file("a.bin.tmp"), "half of something longer");
+  write_file_atomically(folder.file("a.bin"), "whole");
+  EXPECT_EQ(bytes_of(folder.file("a.bin")), "whole");
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"a.bin"});
+}
+
+TEST(File, APathWithoutAFolder) {
+  const Folder folder;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  write_file_atomically("a.bin", "text");
+  std::filesystem::current_path(before);
+  EXPECT_EQ(bytes_of(folder.file("a.bin")), "text");
+}
+
+// Whatever a reader sees is one of the writers' files, whole.
+TEST(File, TwoWritersDoNotMix) {
+  const Folder folder;
+  const std::string path = folder.file("a.bin");
+  const auto whole = [](char c) { return std::string(100'000 + static_cast<size_t>(c), c); };
+  write_file_atomically(path, whole('a'));
+  const auto writer = [&](char c) {
+    for (int i = 0; i < 10; ++i) write_file_atomically(path, whole(c));
+  };
+  const std::jthread one(writer, 'b'), two(writer, 'c');
+  for (int i = 0; i < 50; ++i) {
+    const std::string seen = read_text_file(path);
+    ASSERT_FALSE(seen.empty());
+    ASSERT_EQ(seen, whole(seen[0]));
+  }
 }
 
 TEST(File, GzipAndPlainAreReadAlike) {

@@ -32,8 +32,11 @@ std::vector<HostTensor> samples() {
 
 // A file of version `version` with this header and `body` bytes of data.
 std::string raw(const std::string& header, size_t body, int version = 1) {
-  return "\x93NUMPY" + little_endian(version, 2) +
-         little_endian(header.size(), version == 1 ? 2 : 4) + header + std::string(body, '\x01');
+  std::string bytes = "\x93NUMPY";
+  bytes += little_endian(static_cast<uint64_t>(version), 2);
+  bytes += little_endian(header.size(), version == 1 ? 2 : 4);
+  bytes += header;
+  return bytes + std::string(body, '\x01');
 }
 std::string fields(const std::string& descr, const std::string& order, const std::string& shape) {
   return "{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }\n";
@@ -105,33 +108,41 @@ np.save(')" + path_ + R"(', np.ones((2, 3), order='F'))
 }
 
 TEST_F(NpyTest, ABadStart) {
-  EXPECT_THAT(message(""), HasSubstr("magic string at offset 0"));
-  EXPECT_THAT(message("\x93NUMPZ0123456789"), HasSubstr("magic string at offset 0"));
-  EXPECT_THAT(message(raw("", 0, 3)), HasSubstr("version 3 at offset 6"));
-  EXPECT_THAT(message("\x93NUMPY" + little_endian(2, 2) + "\1\0\0"), HasSubstr("offset 8"));
+  const std::string start = raw("", 0, 2).substr(0, 8);
+  EXPECT_THAT(message(""), HasSubstr("expected its magic string at offset 0"));
+  EXPECT_THAT(message("\x93NUMPZ0123456789"), HasSubstr("expected its magic string at offset 0"));
+  EXPECT_THAT(message(raw("", 0, 3)), HasSubstr("version 3.0 at offset 6"));
+  EXPECT_THAT(message(start + "\1\1\1"), HasSubstr("header length of 4 at offset 8"));
   const std::string good = raw(fields("'<f4'", "False", "(3,)"), 12);
   EXPECT_THAT(message(good.substr(0, 40)), HasSubstr("header length of"));
-  EXPECT_THAT(message("\x93NUMPY" + little_endian(2, 2) + little_endian(UINT32_MAX, 4) + "x"),
-              HasSubstr("4294967295"));
+  EXPECT_THAT(message(start + little_endian(UINT32_MAX, 4) + "x"), HasSubstr("4294967295"));
 }
 
 TEST_F(NpyTest, ABadHeader) {
-  for (const char* descr :
-       {"'>f4'", "'<f2'", "'|b1'", "'|O'", "'<U3'", "[('a', '<f4')]", "3", "'"}) {
-    EXPECT_THAT(message(raw(fields(descr, "False", "(3,)"), 12)), HasSubstr("found type")) << descr;
+  const auto with = [&](const char* descr, const char* order, const char* shape) {
+    return message(raw(fields(descr, order, shape), 12));
+  };
+  for (const char* descr : {"'>f4'", "'<f2'", "'|b1'", "'|O'", "'<U3'", "''"}) {
+    EXPECT_THAT(with(descr, "False", "(3,)"), HasSubstr("found descr")) << descr;
   }
-  EXPECT_THAT(message(raw(fields("'<f4'", "True", "(3,)"), 12)), HasSubstr("fortran_order True"));
-  for (const char* shape : {"(-3,)", "(x,)", "(3L,)", "(3.0,)", "(99999999999999999999,)"}) {
-    EXPECT_THAT(message(raw(fields("'<f4'", "False", shape), 12)), HasSubstr("found shape ("))
-        << shape;
+  for (const char* descr : {"[('a', '<f4')]", "3", "'", ""}) {
+    EXPECT_THAT(with(descr, "False", "(3,)"), HasSubstr("in the header at offset")) << descr;
   }
-  for (const char* shape : {"3", "[3]", "(3", "None"}) {
-    EXPECT_THAT(message(raw(fields("'<f4'", "False", shape), 12)), HasSubstr("shape")) << shape;
+  EXPECT_THAT(with("'<f4'", "True", "(3,)"), HasSubstr("fortran_order True"));
+  EXPECT_THAT(with("'<f4'", "Maybe", "(3,)"), HasSubstr("expected True or False"));
+  for (const char* shape : {"(-3,)", "(x,)", "(3L,)", "(3.0,)", "(99999999999999999999,)", "3",
+                            "[3]", "(3", "(3)", "(,)", "(1,,3)", "(1 3)", "None", ""}) {
+    EXPECT_THAT(with("'<f4'", "False", shape), HasSubstr("in the header at offset")) << shape;
   }
-  EXPECT_THAT(message(raw("", 12)), HasSubstr("type none"));
-  EXPECT_THAT(message(raw("{'descr': '<f4', }", 12)), HasSubstr("fortran_order"));
-  EXPECT_THAT(message(raw("{'descr': '<f4', 'fortran_order': False, }", 12)),
-              HasSubstr("no shape"));
+  EXPECT_THAT(message(raw("", 12)), HasSubstr("found its end"));
+  EXPECT_THAT(message(raw("{}", 12)), HasSubstr("without descr"));
+  EXPECT_THAT(message(raw("{'descr': '<f4', }", 12)), HasSubstr("without shape"));
+  EXPECT_THAT(message(raw("{'descr': '<f4', 'shape': (3,), }", 12)),
+              HasSubstr("without fortran_order"));
+  EXPECT_THAT(message(raw("{'descr': '<f4', 'descr': '<f4'}", 12)), HasSubstr("key 'descr'"));
+  EXPECT_THAT(message(raw("{'other': '<f4'}", 12)), HasSubstr("key 'other'"));
+  EXPECT_THAT(message(raw(fields("'<f4'", "False", "(3,)") + "x", 12)),
+              HasSubstr("expected the header's end"));
 }
 
 TEST_F(NpyTest, TooFewOrTooManyBytes) {
@@ -140,9 +151,15 @@ TEST_F(NpyTest, TooFewOrTooManyBytes) {
     EXPECT_THAT(message(raw(header, body)), HasSubstr(fmt::format("found {} bytes behind", body)));
   }
   for (const char* shape : {"(4294967296, 4294967296)", "(4611686018427387905,)"}) {
-    EXPECT_THAT(message(raw(fields("'<f4'", "False", shape), 4)),
-                HasSubstr("found 4 bytes behind"));
+    EXPECT_THAT(message(raw(fields("'<f4'", "False", shape), 4)), HasSubstr("found shape ("));
   }
+}
+
+TEST_F(NpyTest, DataThatDoesNotFitItsShapeIsNotWritten) {
+  HostTensor t = samples()[0];
+  t.data.pop_back();
+  EXPECT_THAT(usage_error([&] { write_npy(path_, t); }), HasSubstr("found 23 bytes"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(NpyTest, DamageAnywhereIsRefusedOrHarmless) {

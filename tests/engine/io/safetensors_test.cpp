@@ -86,11 +86,12 @@ TEST_F(SafetensorsTest, TheBytesAreTheFormats) {
   file.metadata["k"] = "v";
   file.tensors = {tensor<int32_t>("b", {2}, {1, 258}), tensor<uint8_t>("a", {1}, {9})};
   write_safetensors(path_, file);
-  std::string header = R"({"__metadata__":{"k":"v"},"a":)" + entry("U8", "[1]", "[0,1]") +
-                       R"(,"b":)" + entry("I32", "[2]", "[1,9]") + "}";
+  // The wider type comes first, so that both are aligned.
+  std::string header = R"({"__metadata__":{"k":"v"},"b":)" + entry("I32", "[2]", "[0,8]") +
+                       R"(,"a":)" + entry("U8", "[1]", "[8,9]") + "}";
   header.resize((header.size() + 7) / 8 * 8, ' ');
-  EXPECT_EQ(bytes_of(path_), little_endian(header.size(), 8) + header + '\x09' +
-                                 little_endian(1, 4) + little_endian(258, 4));
+  EXPECT_EQ(bytes_of(path_), little_endian(header.size(), 8) + header + little_endian(1, 4) +
+                                 little_endian(258, 4) + '\x09');
 }
 
 TEST_F(SafetensorsTest, PythonOpensIt) {
@@ -128,16 +129,30 @@ TEST_F(SafetensorsTest, AWrongLengthOfTheHeader) {
   EXPECT_THAT(message(little_endian(uint64_t{1} << 40, 8) + "{}"), HasSubstr("at offset 0"));
 }
 
+// A header above the limit is refused by its length, before it is looked at.
+TEST_F(SafetensorsTest, AHeaderAboveTheLimit) {
+  write_bytes(path_, little_endian(100'000'001, 8));
+  std::filesystem::resize_file(path_, 8 + 100'000'001);
+  const std::string text = usage_error([&] { read_safetensors(path_); });
+  EXPECT_THAT(text,
+              HasSubstr("header length of 100000001 at offset 0, expected at most 100000000"));
+}
+
 TEST_F(SafetensorsTest, ABadHeader) {
-  for (const char* header : {"", "{", "{\"a\"}", "\xff\xfe", "{} {}", "{\"a\":1,}"}) {
-    EXPECT_THAT(message(raw(header, 0)), HasSubstr("offset 8 is not JSON")) << header;
+  for (const char* header : {"", "\xff\xfe", "[]", " {}", "3"}) {
+    EXPECT_THAT(message(raw(header, 0)), HasSubstr("offset 8 that is no JSON object")) << header;
   }
-  EXPECT_THAT(message(raw("[]", 0)), HasSubstr("no JSON object"));
+  EXPECT_THAT(message(raw("{", 0)), HasSubstr("no JSON at offset 10"));
+  EXPECT_THAT(message(raw("{\"a\"}", 0)), HasSubstr("no JSON at offset 13"));
+  EXPECT_THAT(message(raw("{\"\xff\":1}", 0)), HasSubstr("no JSON at offset"));
+  EXPECT_THAT(message(raw("{} {}", 0)), HasSubstr("no JSON at offset"));
+  EXPECT_THAT(message(raw("{\"a\":1,}", 0)), HasSubstr("no JSON at offset"));
+  EXPECT_THAT(message(raw("{\"a\":1e999}", 0)), HasSubstr("cannot be read"));
   EXPECT_THAT(message(raw(R"({"__metadata__":3})", 0)), HasSubstr("__metadata__"));
   EXPECT_THAT(message(raw(R"({"__metadata__":{"k":3}})", 0)), HasSubstr("'k'"));
   EXPECT_THAT(message(raw(R"({"layer":3})", 0)), HasSubstr("layer"));
   const std::string depth(100'000, '[');
-  EXPECT_THAT(message(raw(depth, 0)), HasSubstr("not JSON"));
+  EXPECT_THAT(message(raw("{\"a\":" + depth, 0)), HasSubstr("no JSON at offset"));
 }
 
 TEST_F(SafetensorsTest, ANameThatIsThereTwice) {
@@ -145,7 +160,7 @@ TEST_F(SafetensorsTest, ANameThatIsThereTwice) {
   EXPECT_THAT(message(raw(R"({"a":)" + e + R"(,"a":)" + e + "}", 1)), HasSubstr("'a' twice"));
   TensorFile file;
   file.tensors = {tensor<float>("w", {}, {1}), tensor<float>("w", {}, {2})};
-  EXPECT_THAT(usage_error([&] { write_safetensors(path_, file); }), HasSubstr("'w' twice"));
+  EXPECT_THAT(usage_error([&] { write_safetensors(path_, file); }), HasSubstr("'w' that is taken"));
 }
 
 TEST_F(SafetensorsTest, ABadEntry) {
@@ -170,12 +185,14 @@ TEST_F(SafetensorsTest, ABadEntry) {
       {entry("F32", "[1]", "[4,0]"), 4, "data_offsets [4,0]"},
       {entry("F32", "[1]", "[0,4]"), 3, "data_offsets [0,4]"},
       {entry("F32", "[1]", "[9223372036854775803,9223372036854775807]"), 4, "data_offsets"},
-      {entry("F32", "[2]", "[0,4]"), 4, "found 4 bytes for shape [2] of F32"},
-      {entry("F64", "[1]", "[0,4]"), 4, "found 4 bytes for shape [1] of F64"},
+      {entry("F32", "[2]", "[0,4]"), 4,
+       "found 4 bytes at data_offsets [0,4], expected 8 for F32 [2]"},
+      {entry("F64", "[1]", "[0,4]"), 4,
+       "found 4 bytes at data_offsets [0,4], expected 8 for F64 [1]"},
       // Products that are 4 bytes, or 0, where they overflow.
-      {entry("F32", "[4294967296,4294967296]", "[0,0]"), 0, "found 0 bytes for shape"},
-      {entry("F32", "[4611686018427387905]", "[0,4]"), 4, "found 4 bytes for shape"},
-      {entry("F64", "[2305843009213693952]", "[0,0]"), 0, "found 0 bytes for shape"},
+      {entry("F32", "[4294967296,4294967296]", "[0,0]"), 0, "whose bytes can be counted"},
+      {entry("F32", "[4611686018427387905]", "[0,4]"), 4, "found shape [4611686018427387905]"},
+      {entry("F64", "[2305843009213693952]", "[0,0]"), 0, "whose bytes can be counted"},
   };
   for (const Case& c : cases) {
     const std::string text = message(raw(R"({"layer.w":)" + c.entry + "}", c.body));
@@ -188,10 +205,12 @@ TEST_F(SafetensorsTest, OverlapsHolesAndTails) {
   const auto two = [](const char* a, const char* b) {
     return R"({"a":)" + entry("F32", "[1]", a) + R"(,"b":)" + entry("F32", "[1]", b) + "}";
   };
-  EXPECT_THAT(message(raw(two("[0,4]", "[0,4]"), 4)), HasSubstr("at 0 that overlaps"));
-  EXPECT_THAT(message(raw(two("[0,4]", "[2,6]"), 6)), HasSubstr("at 2 that overlaps"));
-  EXPECT_THAT(message(raw(two("[0,4]", "[5,9]"), 9)), HasSubstr("at 5 that leaves a hole"));
-  EXPECT_THAT(message(raw(two("[8,12]", "[4,8]"), 12)), HasSubstr("at 4 that leaves a hole"));
+  EXPECT_THAT(message(raw(two("[0,4]", "[0,4]"), 4)),
+              HasSubstr("which overlaps another tensor\'s"));
+  EXPECT_THAT(message(raw(two("[0,4]", "[2,6]"), 6)),
+              HasSubstr("which overlaps another tensor\'s"));
+  EXPECT_THAT(message(raw(two("[0,4]", "[5,9]"), 9)), HasSubstr("which leaves a hole"));
+  EXPECT_THAT(message(raw(two("[8,12]", "[4,8]"), 12)), HasSubstr("which leaves a hole"));
   EXPECT_THAT(message(raw(two("[4,8]", "[0,4]"), 9)), HasSubstr("found 1 bytes behind"));
   EXPECT_THAT(message(raw("{}", 1)), HasSubstr("found 1 bytes behind"));
   write_bytes(path_, raw(two("[4,8]", "[0,4]"), 8));

@@ -1,0 +1,310 @@
+// Convolution against float64 loops: every pass, narrow and odd shapes, hostile memory.
+#include "kernels/conv.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+#include "kernels/error.h"
+#include "kernels/reference.h"
+#include "tests/support/compare.h"
+#include "tests/support/poison.h"
+
+namespace basin {
+namespace {
+
+using test::Guarded;
+using test::random_values;
+
+// Memory of `size` elements with 4 KiB of NaN behind it that must stay as it is: a library that
+// writes past the end may well skip the first few hundred bytes.
+template <class T>
+class Roomy {
+ public:
+  explicit Roomy(int64_t size) : size_(size), memory_(size + kMargin) {}
+  static Roomy of_bytes(int64_t bytes) { return Roomy(ceil_div<int64_t>(bytes, sizeof(T))); }
+  T* data() { return memory_.data(); }
+  std::span<const T> span() const { return {memory_.data(), static_cast<size_t>(size_)}; }
+  bool intact() const {
+    const T nan = test::poison<T>();
+    for (int64_t i = size_; i < memory_.size(); ++i) {
+      if (std::memcmp(memory_.data() + i, &nan, sizeof(T)) != 0) return false;
+    }
+    return memory_.intact();
+  }
+
+ private:
+  static constexpr int64_t kMargin = 4096 / sizeof(T);
+  int64_t size_;
+  Guarded<T> memory_;
+};
+
+// What a sum should be, and the sum of its terms' magnitudes, by which rounding is judged.
+struct Expected {
+  std::vector<double> value, size;
+};
+
+// A sum of `terms` products, in any order, is off by at most terms * eps * size.
+template <class T>
+testing::AssertionResult agrees(std::span<const T> found, const Expected& expected, double times,
+                                double terms) {
+  for (size_t i = 0; i < expected.value.size(); ++i) {
+    const double tolerance = times * (terms + 2) * test::eps_of<T>() * expected.size[i];
+    if (!test::within(found[i], times * expected.value[i], tolerance)) {
+      return testing::AssertionFailure() << "at " << i << " found " << found[i] << ", expected "
+                                         << times * expected.value[i] << " +- " << tolerance;
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+// One shape's inputs, and float64's three results.
+template <class T>
+struct Case {
+  explicit Case(const ConvShape& s)
+      : shape(s),
+        x(random_values<T>(s.input_size(), 1)),
+        w(random_values<T>(s.weight_size(), 2)),
+        dy(random_values<T>(s.output_size(), 3)) {
+    const Stream one = Stream::cpu(1);
+    for (const bool magnitudes : {false, true}) {
+      const auto wide = [&](const std::vector<T>& v) {
+        std::vector<double> r(v.begin(), v.end());
+        for (double& e : r) e = magnitudes ? std::abs(e) : e;
+        return r;
+      };
+      const auto x64 = wide(x), w64 = wide(w), dy64 = wide(dy);
+      std::vector<double> y64(s.output_size()), dx64(x64.size()), dw64(w64.size());
+      reference::conv_forward(one, s, x64.data(), w64.data(), y64.data());
+      reference::conv_backward_data(one, s, dy64.data(), w64.data(), dx64.data(), Write::Overwrite);
+      reference::conv_backward_filter(one, s, x64.data(), dy64.data(), dw64.data(),
+                                      Write::Overwrite);
+      (magnitudes ? y.size : y.value) = y64;
+      (magnitudes ? dx.size : dx.value) = dx64;
+      (magnitudes ? dw.size : dw.value) = dw64;
+    }
+  }
+  ConvShape shape;
+  std::vector<T> x, w, dy;
+  Expected y, dx, dw;
+};
+
+// The passes in both write modes, with NaN in all memory before and sentinels behind it.
+template <class T>
+void check(const Case<T>& c, int threads, ConvPasses passes = ConvPasses::All) {
+  const ConvShape& s = c.shape;
+  const Stream stream = Stream::cpu(threads);
+  const Conv<T> conv(stream, s, passes);
+  SCOPED_TRACE(to_string(s) + ", threads " + std::to_string(threads) + ": " + conv.description());
+  const bool is_packed = conv.packed_gradient_size() > 0;
+  const int64_t gradient_size = is_packed ? conv.packed_gradient_size() : s.weight_size();
+  const double taps = s.kernel * s.kernel, positions = s.n * s.h_out() * s.w_out();
+
+  const Guarded<T> x(c.x), w(c.w), dy(c.dy);
+  auto packed = Roomy<T>::of_bytes(conv.packed_bytes());
+  auto scratch = Roomy<T>::of_bytes(conv.scratch_bytes());
+  Roomy<T> y(s.output_size()), y_again(s.output_size()), dx(s.input_size()),
+      gradient(gradient_size);
+  conv.pack(stream, w.data(), packed.data());
+  conv.forward(stream, x.data(), w.data(), packed.data(), y.data(), scratch.data());
+  conv.forward(stream, x.data(), w.data(), packed.data(), y_again.data(), scratch.data());
+  EXPECT_TRUE(agrees(y.span(), c.y, 1, taps * s.c_in));
+  EXPECT_TRUE(test::same_bytes(y.span(), y_again.span()));
+
+  for (const int times : {1, 2}) {
+    const Write mode = times == 1 ? Write::Overwrite : Write::Accumulate;
+    if (passes == ConvPasses::All) {
+      conv.backward_data(stream, dy.data(), w.data(), packed.data(), dx.data(), mode,
+                         scratch.data());
+      EXPECT_TRUE(agrees(dx.span(), c.dx, times, taps * s.c_out));
+    }
+    conv.backward_filter(stream, x.data(), dy.data(), gradient.data(), mode, scratch.data());
+    if (!is_packed) {
+      EXPECT_TRUE(agrees(gradient.span(), c.dw, times, positions));
+    } else {
+      for (const T g : gradient.span()) ASSERT_TRUE(std::isfinite(g));
+      Roomy<T> dw(s.weight_size());
+      conv.unpack_gradient(stream, gradient.data(), dw.data(), Write::Overwrite);
+      EXPECT_TRUE(agrees(dw.span(), c.dw, times, positions));
+      conv.unpack_gradient(stream, gradient.data(), dw.data(), Write::Accumulate);
+      EXPECT_TRUE(agrees(dw.span(), c.dw, 2 * times, positions));
+      EXPECT_TRUE(dw.intact());
+    }
+  }
+  EXPECT_TRUE(x.intact() && w.intact() && dy.intact());
+  EXPECT_TRUE(packed.intact());
+  EXPECT_TRUE(scratch.intact());
+  EXPECT_TRUE(y.intact() && dx.intact() && gradient.intact());
+}
+
+constexpr std::array<int64_t, 8> kChannels = {1, 2, 3, 4, 8, 13, 16, 32};
+
+template <class T>
+void check_kernel(int64_t kernel, int64_t stride, int64_t padding) {
+  for (size_t i = 0; i < kChannels.size(); ++i) {
+    for (size_t j = i % 2; j < kChannels.size(); j += 2) {
+      // Odd images, and one of 16 x 16: the least where oneDNN's weight gradient shares an image.
+      const int64_t turn = static_cast<int64_t>(i + j / 2), n = turn % 2 == 0 ? 1 : 5;
+      const int64_t h = std::array{7, 16, 9}[turn % 3], w = std::array{7, 16, 4}[turn % 3];
+      const Case<T> c({n, h, w, kChannels[i], kChannels[j], kernel, stride, padding});
+      for (const int threads : {1, 2}) check(c, threads);
+    }
+  }
+}
+
+template <class T>
+class ConvTest : public testing::Test {};
+using Scalars = testing::Types<float, double>;
+TYPED_TEST_SUITE(ConvTest, Scalars);
+
+TYPED_TEST(ConvTest, Kernel3Stride1) {
+  check_kernel<TypeParam>(3, 1, 1);
+}
+TYPED_TEST(ConvTest, Kernel3Stride2) {
+  check_kernel<TypeParam>(3, 2, 1);
+}
+TYPED_TEST(ConvTest, Kernel1Stride1) {
+  check_kernel<TypeParam>(1, 1, 0);
+}
+TYPED_TEST(ConvTest, Kernel1Stride2) {
+  check_kernel<TypeParam>(1, 2, 0);
+}
+TYPED_TEST(ConvTest, OtherKernels) {
+  for (const ConvShape& s : {ConvShape{2, 12, 10, 3, 6, 5, 1, 0},
+                             {1, 9, 9, 4, 5, 2, 2, 0},
+                             {2, 11, 7, 17, 3, 7, 3, 3},
+                             {1, 1, 1, 5, 5, 3, 1, 1},
+                             {2, 4, 4, 3, 2, 1, 1, 2},
+                             {3, 5, 6, 8, 8, 1, 3, 0}}) {
+    for (const int threads : {1, 2}) check(Case<TypeParam>(s), threads);
+  }
+}
+
+// A strided shortcut of a narrow network: oneDNN's weight gradient writes out of bounds here, and
+// without the data gradient's scratch there is no room for it to do so unseen.
+TEST(ConvShortcut, StaysWithinItsMemory) {
+  for (const int64_t c_in : {1, 3, 4, 8, 15}) {
+    for (const int64_t n : {1, 5}) {
+      const Case<float> c({n, 32, 32, c_in, 2 * c_in, 1, 2, 0});
+      for (const int threads : {1, 2}) {
+        check(c, threads);
+        check(c, threads, ConvPasses::ForwardAndFilter);
+      }
+    }
+  }
+}
+
+// The convolutions of resnet_tiny, width 16: none may fall to oneDNN's plain loops, or to ours.
+TEST(ConvDescription, NothingInResnetTinyRunsByPlainLoops) {
+  for (const int64_t n : {1, 32}) {
+    for (const int threads : {1, 2}) {
+      const auto name = [&](int64_t side, int64_t c_in, int64_t c_out, int64_t kernel,
+                            int64_t stride) {
+        const ConvShape s = {n, side, side, c_in, c_out, kernel, stride, kernel / 2};
+        return Conv<float>(Stream::cpu(threads), s, ConvPasses::All).description();
+      };
+      std::vector<std::string> names = {name(32, 3, 16, 3, 1)};
+      for (int64_t side = 32, c = 16; side >= 4; side /= 2, c *= 2) {
+        names.push_back(name(side, c, c, 3, 1));
+        if (side == 4) break;
+        names.push_back(name(side, c, 2 * c, 3, 2));
+        names.push_back(name(side, c, 2 * c, 1, 2));
+      }
+      for (const std::string& found : names) {
+        EXPECT_EQ(found.find("ref"), std::string::npos) << found;
+        EXPECT_EQ(found.find("loops"), std::string::npos) << found;
+      }
+    }
+  }
+}
+
+// Each thread its own convolution and a stream of one thread, all at once: the way in which the
+// engine runs chunks of a batch.
+TYPED_TEST(ConvTest, RunsConcurrently) {
+  using T = TypeParam;
+  const Case<T> c({4, 16, 16, 16, 16, 3, 1, 1});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) threads.emplace_back([&c] { check(c, 1); });
+  for (auto& t : threads) t.join();
+#pragma omp parallel num_threads(2)
+  check(c, 1);
+}
+
+TYPED_TEST(ConvTest, MayBeMoved) {
+  using T = TypeParam;
+  const Stream stream = Stream::cpu(1);
+  const Case<T> c({1, 5, 5, 4, 4, 3, 1, 1});
+  Conv<T> first(stream, c.shape, ConvPasses::Forward);
+  const Conv<T> conv(std::move(first));
+  auto packed = Roomy<T>::of_bytes(conv.packed_bytes());
+  auto scratch = Roomy<T>::of_bytes(conv.scratch_bytes());
+  Roomy<T> y(c.shape.output_size());
+  conv.pack(stream, c.w.data(), packed.data());
+  conv.forward(stream, c.x.data(), c.w.data(), packed.data(), y.data(), scratch.data());
+  EXPECT_TRUE(agrees(y.span(), c.y, 1, 9 * 4));
+}
+
+template <class Call>
+std::string error_of(const Call& call) {
+  try {
+    call();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::Usage);
+    return e.what();
+  }
+  return "no error";
+}
+
+TYPED_TEST(ConvTest, RefusesShapesThatMakeNoImage) {
+  const auto make = [](const ConvShape& s) {
+    return error_of([&] { Conv<TypeParam>(Stream::cpu(1), s, ConvPasses::All); });
+  };
+  EXPECT_EQ(make({0, 8, 8, 3, 4, 3, 1, 1}),
+            "[conv] x: found shape [0, 8, 8, 3], expected sizes of 1 or more");
+  EXPECT_EQ(make({1, 8, 8, 3, 0, 3, 1, 1}),
+            "[conv] w: found shape [0, 3, 3, 3], expected sizes of 1 or more");
+  EXPECT_EQ(make({1, 8, 8, 3, 4, 3, 0, 1}), "[conv] stride: found 0, expected 1 or more");
+  EXPECT_EQ(make({1, 8, 8, 3, 4, 3, 1, -1}), "[conv] padding: found -1, expected 0 or more");
+  EXPECT_EQ(make({1, 8, 2, 3, 4, 5, 1, 1}),
+            "[conv] kernel: found 5, expected at most the padded image's side: 8 x 2 with padding "
+            "1");
+}
+
+TYPED_TEST(ConvTest, RefusesPassesThatItWasNotMadeFor) {
+  const Stream stream = Stream::cpu(1);
+  const Conv<TypeParam> conv(stream, {1, 4, 4, 1, 1, 1, 1, 0}, ConvPasses::Forward);
+  EXPECT_EQ(error_of([&] {
+              conv.backward_data(stream, nullptr, nullptr, nullptr, nullptr, Write::Overwrite,
+                                 nullptr);
+            }),
+            "[conv] backward_data: found a convolution made without it, expected ConvPasses::All");
+  EXPECT_EQ(error_of([&] {
+              conv.backward_filter(stream, nullptr, nullptr, nullptr, Write::Overwrite, nullptr);
+            }),
+            "[conv] backward_filter: found a convolution made without it, expected "
+            "ConvPasses::ForwardAndFilter or All");
+  EXPECT_EQ(error_of([&] { conv.unpack_gradient(stream, nullptr, nullptr, Write::Overwrite); }),
+            "[conv] unpack_gradient: found a gradient in w's own layout, expected a packed one");
+}
+
+TEST(ConvThreads, AreTheConstructors) {
+  const Case<float> c({1, 4, 4, 16, 16, 3, 1, 1});
+  const Conv<float> conv(Stream::cpu(1), c.shape, ConvPasses::Forward);
+  auto packed = Roomy<float>::of_bytes(conv.packed_bytes());
+  EXPECT_EQ(error_of([&] { conv.pack(Stream::cpu(2), c.w.data(), packed.data()); }),
+            "weight layout of conv 3x3 stride 1 padding 1, x [1, 4, 4, 16] -> y [1, 4, 4, 16]: "
+            "found a stream of 2 threads, expected the 1 that it was made for");
+}
+
+TEST(ConvCost, CountsEachOperandOnce) {
+  const Cost cost = conv_cost<float>({2, 8, 8, 3, 5, 3, 2, 1});
+  EXPECT_EQ(cost.bytes_read, 4 * (2 * 8 * 8 * 3 + 5 * 3 * 3 * 3));
+  EXPECT_EQ(cost.bytes_written, 4 * 2 * 4 * 4 * 5);
+  EXPECT_EQ(cost.flops, 2 * (2 * 4 * 4 * 5) * (3 * 3 * 3));
+}
+
+}  // namespace
+}  // namespace basin

@@ -1,0 +1,150 @@
+// Group norm with its activation and residual, and what all norms share: element functions, costs.
+#include "kernels/norm_act.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/error.h"
+#include "tests/support/counted.h"
+#include "tests/support/norm_reference.h"
+
+namespace basin {
+namespace {
+
+using namespace basin::test;
+
+template <class T>
+class GroupNormAct : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(GroupNormAct, Types);
+
+// Channels around the vector widths, one and several channels a group, positions around the chunks.
+const NormShape kShapes[] = {{2, 49, 16, 8},  {1, 1024, 16, 8}, {3, 16, 128, 8}, {2, 64, 24, 3},
+                             {2, 5, 9, 3},    {1, 17, 7, 7},    {3, 81, 3, 1},   {1, 337, 33, 11},
+                             {2, 4, 512, 32}, {1, 2, 1040, 1},  {5, 1, 32, 4},   {2, 15, 6, 2},
+                             {1, 290, 1, 1},  {2, 7, 4, 2},     {1, 99, 10, 5}};
+
+TYPED_TEST(GroupNormAct, AgreesWithPlainLoops) {
+  for (const NormShape& shape : kShapes) expect_all_norms<TypeParam>(NormKind::Group, shape);
+}
+
+TYPED_TEST(GroupNormAct, TwoThreadsShareTheImages) {
+  expect_all_norms<TypeParam>(NormKind::Group, {5, 1024, 16, 8});
+}
+
+TYPED_TEST(GroupNormAct, TakesUnalignedArrays) {
+  expect_all_norms<TypeParam>(NormKind::Group, {2, 21, 48, 8}, 3);
+}
+
+// One value: the variance is 0 and y is beta.
+TYPED_TEST(GroupNormAct, OneValueAGroup) {
+  const NormCase<TypeParam> c({3, 1, 4, 4});
+  const NormRun<TypeParam> run(c, {NormKind::Group, Activation::None, false, Write::Overwrite, 1});
+  for (int64_t i = 0; i < 12; ++i) EXPECT_EQ(run.y[i], c.beta[i % 4]);
+}
+
+// E[x^2] - E[x]^2 in float32 would leave nothing of the variance here.
+TYPED_TEST(GroupNormAct, LargeMeanSmallDeviation) {
+  NormCase<TypeParam> c({2, 300, 32, 8});
+  for (TypeParam& v : c.x) v = TypeParam(1e4) + v * TypeParam(0.05);
+  for (const Activation act : {Activation::None, Activation::Relu}) {
+    expect_norm(c, {NormKind::Group, act, false, Write::Overwrite, 1});
+  }
+}
+
+// The rows that the first mean is taken from say nothing about the rest.
+TYPED_TEST(GroupNormAct, MeanThatJumps) {
+  NormCase<TypeParam> c({1, 500, 16, 8});
+  for (int64_t i = 20 * 16; i < c.shape.size(); ++i) c.x[i] += TypeParam(1e4);
+  expect_norm(c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, 1});
+}
+
+// Channels of one group whose means are far apart.
+TYPED_TEST(GroupNormAct, ChannelsFarApart) {
+  NormCase<TypeParam> c({2, 64, 16, 4});
+  for (int64_t i = 0; i < c.shape.size(); ++i) c.x[i] += TypeParam(100 * (i % 16));
+  expect_norm(c, {NormKind::Group, Activation::None, true, Write::Overwrite, 1});
+}
+
+TYPED_TEST(GroupNormAct, NanReachesTheOutputsOfItsGroupOnly) {
+  NormCase<TypeParam> c({2, 9, 8, 2});
+  c.x[5] = poison<TypeParam>();  // image 0, channel 5: group 1
+  const NormRun<TypeParam> run(c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, 1});
+  for (int64_t i = 0; i < c.shape.size(); ++i) {
+    EXPECT_EQ(std::isnan(run.y[i]), i < 72 && i % 8 >= 4) << i;
+  }
+}
+
+TYPED_TEST(GroupNormAct, WithoutDs) {
+  using T = TypeParam;
+  NormCase<T> c({3, 10, 16, 4});
+  const NormRun<T> run(c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, 1});
+  std::vector<T> dgamma(16), dbeta(16);
+  Guarded<char> scratch(group_norm_act_scratch<T>(c.shape, 1));
+  group_norm_act_backward<T>(Stream::cpu(1), c.shape, c.dy.data(), c.x.data(), c.gamma.data(),
+                             c.beta.data(), run.mean.data(), run.rstd.data(), Activation::Relu,
+                             nullptr, Write::Overwrite, dgamma.data(), dbeta.data(),
+                             Write::Overwrite, scratch.data());
+  EXPECT_EQ(dgamma, run.dgamma.values());
+  EXPECT_EQ(dbeta, run.dbeta.values());
+}
+
+TYPED_TEST(GroupNormAct, NoImages) {
+  const NormCase<TypeParam> c({0, 4, 8, 2});
+  const NormRun<TypeParam> run(c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, 2});
+  for (int64_t j = 0; j < 8; ++j) EXPECT_EQ(run.dgamma[j] + run.dbeta[j], TypeParam(0));
+}
+
+TYPED_TEST(GroupNormAct, RefusesGroupsThatDoNotDivide) {
+  const NormCase<TypeParam> c({1, 4, 8, 8});
+  NormCase<TypeParam> wrong = c;
+  wrong.shape.groups = 3;
+  const NormOptions o{NormKind::Group, Activation::Relu, false, Write::Overwrite, 1};
+  EXPECT_THROW(NormRun<TypeParam>(wrong, o), Error);
+}
+
+TEST(GroupNormActGradient, AgreesWithDifferences) {
+  expect_gradients(NormKind::Group, {2, 6, 8, 2}, Activation::None);
+  expect_gradients(NormKind::Group, {2, 5, 6, 3}, Activation::Relu);
+}
+
+template <class Body>
+int flops_of(const Body& body) {
+  Counted::tally() = {};
+  body();
+  return Counted::tally().flops;
+}
+
+TEST(NormElement, DeclaresItsFlops) {
+  using E = NormElement<Counted>;
+  const Counted s(0.5), dy(2.0), mean(0.25), scale(1.5), shift(0.125), floor(0.0), k(0.75);
+  Counted a(0.0), b(0.0);
+  EXPECT_EQ(flops_of([&] { E::moments(s, mean, a, b); }), E::kMomentFlops);
+  EXPECT_EQ(flops_of([&] { E::forward(s, mean, scale, shift, floor); }), E::kForwardFlops);
+  EXPECT_EQ(flops_of([&] { E::masked(dy, s, scale, shift, floor); }), E::kMaskedFlops);
+  EXPECT_EQ(flops_of([&] { E::sums(dy, s, mean, scale, shift, floor, a, b); }), E::kSumsFlops);
+  EXPECT_EQ(flops_of([&] { E::backward(dy, s, mean, scale, shift, floor, k, k); }),
+            E::kBackwardFlops);
+}
+
+TEST(NormCost, CountsEachTensorOnceAPass) {
+  constexpr NormShape shape{2, 3, 4, 2};
+  constexpr int64_t tensor = 24 * sizeof(float);
+  constexpr Cost plain = norm_act_forward_cost<float>(NormKind::Group, shape, false);
+  EXPECT_EQ(plain.bytes_read, tensor);
+  EXPECT_EQ(plain.bytes_written, tensor);
+  EXPECT_EQ(plain.flops, 24 * (4 + 4));
+  constexpr Cost residual = norm_act_forward_cost<float>(NormKind::Batch, shape, true);
+  EXPECT_EQ(residual.bytes_read, 3 * tensor);  // x, residual; sum again
+  EXPECT_EQ(residual.bytes_written, 2 * tensor);
+  EXPECT_EQ(residual.flops, 24 * (4 + 4 + 1));
+  EXPECT_EQ(norm_act_forward_cost<float>(NormKind::Fixed, shape, false).flops, 24 * 4);
+  constexpr Cost back = norm_act_backward_cost<float>(NormKind::Group, shape, Write::Accumulate);
+  EXPECT_EQ(back.bytes_read, 3 * tensor);  // dy, s, ds
+  EXPECT_EQ(back.bytes_written, tensor);
+  EXPECT_EQ(back.flops, 24 * (7 + 8 + 1));
+  EXPECT_EQ(norm_act_backward_cost<float>(NormKind::Batch, shape, Write::Overwrite).bytes(),
+            5 * tensor);
+}
+
+}  // namespace
+}  // namespace basin

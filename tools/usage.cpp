@@ -1,0 +1,162 @@
+#include "tools/usage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <sstream>
+
+namespace basin {
+namespace {
+
+constexpr size_t kColumns = 100, kNames = 28;
+
+// Two columns; the words of `text` wrapped within the second.
+std::string two_columns(const std::string& name, const std::string& text) {
+  std::string line = fmt::format("  {:<{}}", name, kNames - 2), all;
+  if (line.size() > kNames || line.back() != ' ') {
+    all = line + "\n";
+    line = std::string(kNames, ' ');
+  }
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (line.size() > kNames && line.size() + 1 + word.size() > kColumns) {
+      all += line + "\n";
+      line = std::string(kNames, ' ');
+    }
+    line += (line.size() > kNames ? " " : "") + word;
+  }
+  return all + line + "\n";
+}
+
+// What stands for an option's value in --help.
+std::string placeholder(const CLI::Option& option) {
+  const std::string type = option.get_type_name().substr(0, option.get_type_name().find(':'));
+  if (type == "FLOAT") return "X";
+  if (type == "INT" || type == "UINT") return "N";
+  return type == "ENUM" || type == "TEXT" ? "NAME" : type;
+}
+
+// Letters to change, add, leave out or exchange with their neighbour, to get from a to b.
+size_t distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> before, last(b.size() + 1), row(b.size() + 1);
+  std::iota(last.begin(), last.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + change});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before[j - 2] + 1);
+      }
+    }
+    before = last;
+    last = row;
+  }
+  return last[b.size()];
+}
+
+template <class Kind>
+bool is(const CLI::ParseError& error) {
+  return dynamic_cast<const Kind*>(&error) != nullptr;
+}
+
+// "a: text" -> text, where a is as given.
+std::string behind(const std::string& text, const std::string& start) {
+  return text.starts_with(start) ? text.substr(start.size()) : text;
+}
+
+}  // namespace
+
+std::string HelpFormatter::make_description(const CLI::App* app) const {
+  return app->get_description() + "\n\n";
+}
+
+std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {
+  std::string name = option->get_name(is_positional, true), text = option->get_description();
+  if (option->get_type_size() != 0) {
+    if (!is_positional) name += " " + placeholder(*option);
+    if (!option->get_default_str().empty()) text += " [" + option->get_default_str() + "]";
+    if (option->get_required()) text += " (required)";
+  }
+  return two_columns(name, text);
+}
+
+std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
+  const std::string& text = command->get_description();
+  return two_columns(command->get_name(), text.substr(0, text.find(". ")));
+}
+
+std::string closest(const std::string& word, const std::vector<std::string>& candidates) {
+  std::string best;
+  size_t least = std::max<size_t>(1, word.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    const size_t d = distance(word, candidate);
+    if (d < least) {
+      least = d;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string suggestion(const std::string& word, const std::vector<std::string>& candidates) {
+  const std::string best = closest(word, candidates);
+  return best.empty() ? "" : fmt::format(", did you mean {}?", best);
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::string explain(const CLI::ParseError& error, const CLI::App& command,
+                    const std::vector<std::string>& words) {
+  const std::string text = error.what();
+  const std::string name = text.substr(0, text.find_first_of(": "));
+  std::vector<std::string> commands;  // below this one
+  for (const CLI::App* sub : command.get_subcommands({})) commands.push_back(sub->get_name());
+  const bool chosen = commands.empty() || !command.get_subcommands().empty();
+  if (!chosen && (words.empty() || !words[0].starts_with('-'))) {
+    const std::string found = words.empty() ? "no command" : "'" + words[0] + "'";
+    return fmt::format("found {}, expected one of {}{}", found, fmt::join(commands, ", "),
+                       words.empty() ? "" : suggestion(words[0], commands));
+  }
+  if (is<CLI::ExtrasError>(error) || !chosen) {
+    std::vector<std::string> names = option_names(command);
+    for (const CLI::App* sub : command.get_subcommands()) {  // those that were chosen
+      const std::vector<std::string> more = option_names(*sub);
+      names.insert(names.end(), more.begin(), more.end());
+    }
+    for (const std::string& word : words) {
+      const std::string option = word.substr(0, word.find('='));
+      if (!option.starts_with('-') || option == "--") continue;
+      if (std::find(names.begin(), names.end(), option) != names.end()) continue;
+      return fmt::format("{}: found no such option{}", option, suggestion(option, names));
+    }
+    return fmt::format("found '{}', expected options only", text.substr(text.find(": ") + 2));
+  }
+  if (is<CLI::RequiredError>(error)) {
+    return name + ": found nothing, expected a value: it is required";
+  }
+  if (is<CLI::ArgumentMismatch>(error)) {
+    if (text.ends_with("missing")) return name + ": found nothing behind it, expected a value";
+    if (text.find("At Most 1") != std::string::npos) {
+      return name + ": found more than one value, expected one";
+    }
+  }
+  if (is<CLI::ConversionError>(error)) {  // "Could not convert: --epochs = 3000000000"
+    const std::string tail = behind(text, "Could not convert: ");
+    const size_t equals = tail.find(" = ");
+    if (equals != std::string::npos) {
+      return fmt::format("{}: found {}, expected a value that fits it", tail.substr(0, equals),
+                         tail.substr(equals + 3));
+    }
+  }
+  return text;
+}
+
+}  // namespace basin
