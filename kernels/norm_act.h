@@ -24,7 +24,7 @@ struct NormShape {
   int64_t positions;  // h * w, at least 1
   int64_t c;          // channels; a multiple of groups
   int64_t groups;     // group norm only
-  int64_t size() const { return n * positions * c; }
+  constexpr int64_t size() const { return n * positions * c; }
 };
 
 // What the passes compute for one element, on both backends. scale = gamma * rstd, shift = beta;

@@ -92,11 +92,12 @@ Command add_data(CLI::App& app) {
   CLI::App* fetch_command = command->add_subcommand(
       "fetch", "Downloads a data set to the cache; sizes and sums are checked first");
   fetch_command->add_option("name", o->name, "the data set")->required();
-  fetch_command->add_option("--data-dir", o->data_dir, "the folder to put it in");
+  fetch_command->add_option("--data-dir", o->data_dir, "the folder to put it in")->type_name("DIR");
   CLI::App* verify_command =
       command->add_subcommand("verify", "Checks sizes and sums, and reads every file");
   verify_command->add_option("name", o->name, "the data set (else all that are here)");
-  verify_command->add_option("--data-dir", o->data_dir, "the only folder to search");
+  verify_command->add_option("--data-dir", o->data_dir, "the only folder to search")
+      ->type_name("DIR");
   command->footer("Example:\n  basin data fetch cifar10");
   return [=] {
     if (list_command->parsed()) return list();

@@ -49,13 +49,22 @@ int run(int64_t width, int64_t classes, const CommonOptions& common) {
 }  // namespace
 
 Command add_info(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("info", "Show devices, libraries, data sets and models");
+  CLI::App* command = app.add_subcommand(
+      "info",
+      "Shows devices, libraries, data sets and models. Says which vector instructions the CPU "
+      "kernels\n"
+      "take here (BASIN_ISA=base|avx2|avx512 caps them), or why there is no CUDA device.");
   auto width = std::make_shared<int64_t>(16);
   auto classes = std::make_shared<int64_t>(10);
   auto common = std::make_shared<CommonOptions>();
-  command->add_option("--width", *width, "")->check(at_least(1))->capture_default_str();
-  command->add_option("--classes", *classes, "")->check(at_least(2))->capture_default_str();
+  command->add_option("--width", *width, "of the models whose parameters are counted")
+      ->check(at_least(1))
+      ->capture_default_str();
+  command->add_option("--classes", *classes, "that they tell apart")
+      ->check(at_least(2))
+      ->capture_default_str();
   add_common_options(*command, *common);
+  command->footer("Example:\n  basin info --width 64");
   return [=] { return run(*width, *classes, *common); };
 }
 

@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& e) {
     return app.exit(e);  // --help, --version
   } catch (const CLI::ParseError& e) {
+    if (chosen != &app) words.erase(words.begin());  // its name
     return complain(where, explain(e, *chosen, words) + " (see --help)", 2);
   } catch (const Error& e) {
     return complain(where, e.what(), static_cast<int>(e.kind()));

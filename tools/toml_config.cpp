@@ -29,7 +29,7 @@ std::optional<std::string> value_of(const std::vector<std::string>& arguments,
 // What kind of TOML value an option takes.
 bool accepts(const CLI::Option& option, const toml::node& node) {
   const std::string type = option.get_type_name();
-  if (option.get_type_size() == 0) return node.is_boolean();
+  if (option.get_expected_min() == 0) return node.is_boolean();
   if (type.starts_with("FLOAT")) return node.is_number();
   if (type.starts_with("INT") || type.starts_with("UINT")) return node.is_integer();
   return node.is_string();
@@ -45,7 +45,7 @@ std::string kind_of(const toml::node& node) {
 
 std::string expected_of(const CLI::Option& option) {
   const std::string type = option.get_type_name();
-  if (option.get_type_size() == 0) return "true or false";
+  if (option.get_expected_min() == 0) return "true or false";
   if (type.starts_with("FLOAT")) return "a number";
   if (type.starts_with("INT") || type.starts_with("UINT")) return "a whole number";
   return "text in quotes";

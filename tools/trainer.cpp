@@ -189,8 +189,8 @@ class Run {
   static DatasetPair load(const TrainOptions& o) {
     DatasetPair data = load_dataset(o.dataset, o.data_dir);
     if (o.train_size > 0) data.train.take(o.train_size);
-    BASIN_CHECK(o.test_size <= data.test.n, "--test-size", "found {}, expected 1 to the {} examples",
-                o.test_size, data.test.n);
+    BASIN_CHECK(o.test_size <= data.test.n, "--test-size",
+                "found {}, expected 1 to the {} examples", o.test_size, data.test.n);
     if (o.test_size > 0) data.test.take(o.test_size);
     if (o.label_noise > 0) apply_label_noise(data.train, o.label_noise, o.seed);
     return data;

@@ -68,6 +68,16 @@ std::string behind(const std::string& text, const std::string& start) {
 
 }  // namespace
 
+std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
+                                     CLI::AppFormatMode mode) const {
+  const std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
+  std::string help;  // without the second of two empty lines
+  for (const char c : text) {
+    if (c != '\n' || !help.ends_with("\n\n")) help += c;
+  }
+  return help;
+}
+
 std::string HelpFormatter::make_description(const CLI::App* app) const {
   return app->get_description() + "\n\n";
 }
@@ -152,7 +162,7 @@ std::string explain(const CLI::ParseError& error, const CLI::App& command,
     const std::string tail = behind(text, "Could not convert: ");
     const size_t equals = tail.find(" = ");
     if (equals != std::string::npos) {
-      return fmt::format("{}: found {}, expected a value that fits it", tail.substr(0, equals),
+      return fmt::format("{}: found {}, expected a value in range", tail.substr(0, equals),
                          tail.substr(equals + 3));
     }
   }

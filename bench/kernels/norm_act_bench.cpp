@@ -1,25 +1,18 @@
 // Group and batch norm with ReLU, forward and backward, one thread, over the stages of a ResNet of
 // width 16; beside them a triad of as many bytes, which is what the cache can deliver.
-#include <benchmark/benchmark.h>
+#include "kernels/norm_act.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "kernels/norm_act.h"
+#include "bench/kernels/rates.h"
 
-namespace basin {
+namespace basin::bench {
 namespace {
 
 NormShape shape_of(const benchmark::State& state) {
   const int64_t side = state.range(1);
   return {.n = state.range(0), .positions = side * side, .c = state.range(2), .groups = 8};
-}
-
-void set_cost(benchmark::State& state, Cost cost) {
-  state.SetBytesProcessed(state.iterations() * cost.bytes());
-  state.counters["flops"] =
-      benchmark::Counter(static_cast<double>(state.iterations() * cost.flops),
-                         benchmark::Counter::kIsRate, benchmark::Counter::OneK::kIs1000);
 }
 
 // 64-byte aligned, as the plan's buffers are, and not a multiple of a page apart.
@@ -60,7 +53,7 @@ void group_forward(benchmark::State& state) {
     group_norm_act_forward(a.stream, a.shape, a.x, kResidual ? a.residual : nullptr, a.gamma,
                            a.beta, 1e-5, Activation::Relu, a.sum, a.y, a.mean, a.rstd, a.scratch);
   }
-  set_cost(state, norm_act_forward_cost<float>(NormKind::Group, a.shape, kResidual));
+  set_rates(state, norm_act_forward_cost<float>(NormKind::Group, a.shape, kResidual));
 }
 
 template <Write kMode>
@@ -71,7 +64,7 @@ void group_backward(benchmark::State& state) {
                             Activation::Relu, a.y, kMode, a.dgamma, a.dbeta, Write::Overwrite,
                             a.scratch);
   }
-  set_cost(state, norm_act_backward_cost<float>(NormKind::Group, a.shape, kMode));
+  set_rates(state, norm_act_backward_cost<float>(NormKind::Group, a.shape, kMode));
 }
 
 void batch_forward(benchmark::State& state) {
@@ -81,7 +74,7 @@ void batch_forward(benchmark::State& state) {
                                   Activation::Relu, nullptr, a.y, a.mean, a.rstd, a.variance,
                                   a.scratch);
   }
-  set_cost(state, norm_act_forward_cost<float>(NormKind::Batch, a.shape, false));
+  set_rates(state, norm_act_forward_cost<float>(NormKind::Batch, a.shape, false));
 }
 
 void batch_backward(benchmark::State& state) {
@@ -91,7 +84,7 @@ void batch_backward(benchmark::State& state) {
                             Activation::Relu, a.y, Write::Overwrite, a.dgamma, a.dbeta,
                             Write::Overwrite, a.scratch);
   }
-  set_cost(state, norm_act_backward_cost<float>(NormKind::Batch, a.shape, Write::Overwrite));
+  set_rates(state, norm_act_backward_cost<float>(NormKind::Batch, a.shape, Write::Overwrite));
 }
 
 // sum = x + 2 residual, image by image.
@@ -122,4 +115,4 @@ BENCHMARK(batch_backward)->Apply(stages);
 BENCHMARK(triad)->Apply(stages);
 
 }  // namespace
-}  // namespace basin
+}  // namespace basin::bench

@@ -48,6 +48,8 @@ class Folder {
 
 inline void write_bytes(const std::string& path, const std::string& bytes) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  // A new file, for a file system may put one that is cut and rewritten on the disk at once.
+  std::filesystem::remove(path);
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 inline std::string bytes_of(const std::string& path) {
