@@ -35,9 +35,12 @@ Isa isa() {
 
 const char* isa_name(Isa level) {
   switch (level) {
-    case Isa::Avx512: return "AVX-512";
-    case Isa::Avx2: return "AVX2";
-    case Isa::Base: return "baseline";
+    case Isa::Avx512:
+      return "AVX-512";
+    case Isa::Avx2:
+      return "AVX2";
+    case Isa::Base:
+      return "baseline";
   }
   return "baseline";
 }

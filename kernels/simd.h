@@ -23,8 +23,7 @@ __attribute__((target("arch=x86-64-v3"), flatten)) void run_avx2(const Body& bod
   body(args...);
 }
 template <class Body, class... Args>
-__attribute__((target("arch=x86-64-v4"), flatten)) void run_avx512(const Body& body,
-                                                                   Args... args) {
+__attribute__((target("arch=x86-64-v4"), flatten)) void run_avx512(const Body& body, Args... args) {
   body(args...);
 }
 #endif

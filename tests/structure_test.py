@@ -105,7 +105,7 @@ def check_names(files):
 
 def check_header(root, name):
     compiler = os.environ.get("CXX", "g++")
-    done = subprocess.run([compiler, "-fsyntax-only", "-std=c++20", "-fopenmp", "-x", "c++", "-I",
+    done = subprocess.run([compiler, "-fsyntax-only", "-DBASIN_PROGRAM=\"basin\"", "-std=c++20", "-fopenmp", "-x", "c++", "-I",
                            str(root), str(root / name)], capture_output=True, text=True,
                           check=False)
     if done.returncode != 0:

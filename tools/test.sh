@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Two threads that spin for each other on a busy machine cost more than they save.
+export OMP_WAIT_POLICY=passive
 preset=${1:-release}
 tools/setup.sh
 cmake --preset "$preset"
