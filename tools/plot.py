@@ -16,42 +16,68 @@ except ImportError:
 BLUE, ORANGE = "#0072B2", "#D55E00"  # told apart by colour-blind readers too
 
 
-def rows(path):
+def rows(path, keys):
+    """The rows of a .jsonl file; each has a number under every key."""
+    found = []
     try:
         with open(path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
-    except (OSError, ValueError) as error:
-        sys.exit(f"plot.py: {path}: {error}")
+            for number, line in enumerate(file, 1):
+                row = json.loads(line)
+                for key in keys:
+                    if not isinstance(row, dict) or not isinstance(row.get(key), (int, float)):
+                        sys.exit(f"plot.py: {path}:{number}: found no number '{key}'")
+                found.append(row)
+    except OSError as error:
+        sys.exit(f"plot.py: {path}: {error.strerror}")
+    except ValueError as error:
+        sys.exit(f"plot.py: {path}: found a line that is not JSON: {error}")
+    return found
+
+
+def draw_panel(axis, train, test, train_label):
+    """One quantity against the epoch; train and test are pairs of lists."""
+    dense = len(train[0]) > 40
+    axis.plot(*train, color=BLUE, linewidth=1.2 if dense else 1.6, label=train_label,
+              marker=None if dense else "s", markersize=3.5)
+    axis.plot(*test, color=ORANGE, marker="o", markersize=5, linewidth=1.6, clip_on=False,
+              zorder=3, label="test")
+    axis.annotate(f"{test[1][-1]:.3g}", (test[0][-1], test[1][-1]), xytext=(6, 0),
+                  textcoords="offset points", va="center", color=ORANGE, annotation_clip=False)
+    axis.set_xlabel("epoch")
+    axis.set_xlim(0, test[0][-1])
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
 
 
 def plot_run(args):
     """Loss and accuracy of a training run: windows of steps, and the test set at each epoch."""
-    epochs = rows(args.metrics)
-    windows_path = os.path.join(os.path.dirname(args.metrics), "progress.jsonl")
-    windows = rows(windows_path) if os.path.exists(windows_path) else []
+    names = ("loss", "accuracy")
+    epochs = rows(args.metrics, ("epoch", "step") + tuple(f"{part}_{name}" for name in names
+                                                          for part in ("train", "test")))
     if not epochs:
-        sys.exit(f"plot.py: {args.metrics}: no epoch is in it")
-    steps_per_epoch = epochs[0]["step"] / epochs[0]["epoch"]
+        sys.exit(f"plot.py: {args.metrics}: found no epoch in it")
+    path = os.path.join(os.path.dirname(args.metrics), "progress.jsonl")
+    windows = rows(path, ("step", "train_loss", "train_accuracy")) if os.path.exists(path) else []
     by_window = len(windows) > 1
     train_rows = windows if by_window else epochs
+    label = f"training ({windows[1]['step'] - windows[0]['step']} steps)" if by_window else "training"
+    steps_per_epoch = epochs[-1]["step"] / epochs[-1]["epoch"]
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6))
-    for axis, key, scale, label in ((axes[0], "loss", 1, "loss"), (axes[1], "accuracy", 100, "accuracy (%)")):
-        axis.plot([r["step"] / steps_per_epoch for r in train_rows], [scale * r["train_" + key] for r in train_rows],
-                  color=BLUE, linewidth=1.2, label="training (20 steps)" if by_window else "training")
-        axis.plot([r["epoch"] for r in epochs], [scale * r["test_" + key] for r in epochs], color=ORANGE,
-                  marker="o", markersize=5, linewidth=1.5, clip_on=False, zorder=3, label="test")
-        axis.annotate(f"{scale * epochs[-1]['test_' + key]:.3g}", (epochs[-1]["epoch"], scale * epochs[-1]["test_" + key]),
-                      xytext=(-6, 8), textcoords="offset points", ha="right", color=ORANGE)
-        axis.set_xlabel("epoch")
-        axis.set_ylabel(label)
-        axis.set_xlim(0, epochs[-1]["epoch"])
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
+    for axis, name, scale in zip(axes, names, (1, 100)):
+        train = ([row["step"] / steps_per_epoch for row in train_rows],
+                 [scale * row["train_" + name] for row in train_rows])
+        test = ([row["epoch"] for row in epochs], [scale * row["test_" + name] for row in epochs])
+        draw_panel(axis, train, test, label)
+    axes[0].set_ylabel("loss")
     axes[0].set_ylim(bottom=0)
+    axes[1].set_ylabel("accuracy (%)")
     axes[0].legend(frameon=False)
     figure.suptitle(args.title, fontsize=11)
-    figure.tight_layout()
-    figure.savefig(args.out, dpi=120)
+    figure.tight_layout(w_pad=3)
+    try:
+        figure.savefig(args.out, dpi=120)
+    except (OSError, ValueError) as error:
+        sys.exit(f"plot.py: {args.out}: {error}")
 
 
 def main():

@@ -4,12 +4,18 @@
 set -euo pipefail
 
 packages=(cmake ninja-build g++ libdnnl-dev libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev
-  nlohmann-json3-dev libtomlplusplus-dev libfmt-dev zlib1g-dev ccache python3 python3-numpy
-  python3-matplotlib dataset-fashion-mnist)
-[ "${1:-}" = --ci ] && packages+=(clang-format clang-tidy)
+  nlohmann-json3-dev libtomlplusplus-dev libfmt-dev zlib1g-dev libssl-dev ccache python3
+  python3-numpy python3-matplotlib dataset-fashion-mnist
+  curl ca-certificates) # what `basin data fetch` runs
+case "${1:-}" in
+  "") ;;
+  --ci) packages+=(git clang-format clang-tidy shellcheck) ;;
+  *) echo "setup: found '$1', expected nothing or --ci" >&2 && exit 2 ;;
+esac
 
 if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
-  echo "setup: not a Debian or Ubuntu machine; Basin needs CMake 3.24, Ninja, g++ 12, oneDNN, GoogleTest, Google Benchmark, CLI11, nlohmann-json, toml++, fmt, zlib" >&2
+  echo "setup: not Debian or Ubuntu, nothing installed; Basin needs CMake 3.24, Ninja, g++ 12," \
+    "oneDNN, GoogleTest, Google Benchmark, CLI11, nlohmann-json, toml++, fmt, zlib, OpenSSL" >&2
   exit 0
 fi
 
@@ -25,15 +31,19 @@ if [ "$(id -u)" -ne 0 ]; then
   if command -v sudo > /dev/null && sudo -n true 2> /dev/null; then
     as_root=(sudo -n)
   else
-    echo "setup: these packages are missing: run 'apt-get install ${missing[*]}' as root" >&2
+    echo "setup: packages are missing, and this is not root: sudo apt-get install ${missing[*]}" >&2
     exit 2
   fi
 fi
 echo "setup: installing ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
+as_root+=(env DEBIAN_FRONTEND=noninteractive) # sudo passes no variable on
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } > "$log" 2>&1; then
+install() {
+  "${as_root[@]}" apt-get update &&
+    "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"
+}
+if ! install > "$log" 2>&1 < /dev/null; then
   echo "setup: apt-get failed: $(grep -m1 '^E:' "$log" || tail -n1 "$log")" >&2
   exit 1
 fi
