@@ -23,8 +23,8 @@ Json row_of(const EpochMetrics& m) {
           {"seconds", m.seconds}};
 }
 
-// What must be the same for a run to be the same run; a resumed run may have more epochs only
-// where its schedule does not depend on them, so they belong to it too.
+// What must be the same for a run to be the same run, the epochs included: schedules depend on
+// them.
 std::string identity(const TrainOptions& o) {
   const OptimizerOptions& p = o.optimizer;
   return fmt::format(
@@ -37,13 +37,6 @@ std::string identity(const TrainOptions& o) {
       static_cast<int>(p.descent.form), o.l2, o.batch, o.epochs, o.lr, o.schedule, o.seed,
       o.threads, o.chunk);
 }
-
-// Counters and sums, by their own names in the checkpoint.
-struct Field {
-  const char* name;
-  DType dtype;
-  double value;
-};
 
 }  // namespace
 

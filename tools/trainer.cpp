@@ -3,8 +3,6 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
-#include <cstring>
-#include <filesystem>
 #include <optional>
 
 #include "engine/chunked_replay.h"

@@ -125,7 +125,7 @@ std::vector<std::string> option_names(const CLI::App& command) {
 
 std::string explain(const CLI::ParseError& error, const CLI::App& command,
                     const std::vector<std::string>& words) {
-  const std::string text = error.what();
+  std::string text = error.what();
   const std::string name = text.substr(0, text.find_first_of(": "));
   std::vector<std::string> commands;  // below this one
   for (const CLI::App* sub : command.get_subcommands({})) commands.push_back(sub->get_name());

@@ -174,6 +174,21 @@ NormShape norm_shape(const Recording& tape, std::string_view op, const Variable&
   return {s[0], s.size() / s[0] / s[-1], s[-1], 1};
 }
 
+// What either norm is recorded with: its operands and outputs, with or without a residual.
+struct Operands {
+  Residual residual;
+  std::vector<Variable> inputs;
+  std::vector<Shape> outputs;
+  Operands(const Variable& x, const Variable* added, const Variable& gamma, const Variable& beta)
+      : residual(added == nullptr ? Residual::No : Residual::Yes),
+        inputs{x, gamma, beta},
+        outputs{x.shape()} {
+    if (added == nullptr) return;
+    inputs.push_back(*added);
+    outputs.push_back(x.shape());
+  }
+};
+
 std::vector<Variable> group_norm(const Variable& x, const Variable* residual, const Variable& gamma,
                                  const Variable& beta, const GroupNormOptions& o) {
   Recording& tape =
@@ -183,14 +198,9 @@ std::vector<Variable> group_norm(const Variable& x, const Variable* residual, co
               "found {}, expected a divisor of the {} channels of x {}", o.groups, shape.c,
               x.shape());
   shape.groups = o.groups;
-  std::vector<Variable> inputs{x, gamma, beta};
-  std::vector<Shape> outputs{x.shape()};
-  if (residual != nullptr) {
-    inputs.push_back(*residual);
-    outputs.push_back(x.shape());
-  }
-  const Residual with = residual == nullptr ? Residual::No : Residual::Yes;
-  return record<GroupNormActOp>(tape, inputs, outputs, shape, o, with, tape.stream.threads());
+  const Operands operands(x, residual, gamma, beta);
+  return record<GroupNormActOp>(tape, operands.inputs, operands.outputs, shape, o,
+                                operands.residual, tape.stream.threads());
 }
 
 std::vector<Variable> batch_norm(const Variable& x, const Variable* residual, const Variable& gamma,
@@ -203,15 +213,9 @@ std::vector<Variable> batch_norm(const Variable& x, const Variable* residual, co
               "the tape has no buffers, expected an arena of running statistics");
   const Statistics statistics =
       tape.program->mode == Mode::Training ? Statistics::Batch : Statistics::Fixed;
-  std::vector<Variable> inputs{x, gamma, beta};
-  std::vector<Shape> outputs{x.shape()};
-  if (residual != nullptr) {
-    inputs.push_back(*residual);
-    outputs.push_back(x.shape());
-  }
-  const Residual with = residual == nullptr ? Residual::No : Residual::Yes;
-  return record<BatchNormActOp>(tape, inputs, outputs, shape, o, with, statistics, buffers,
-                                tape.stream.threads());
+  const Operands operands(x, residual, gamma, beta);
+  return record<BatchNormActOp>(tape, operands.inputs, operands.outputs, shape, o,
+                                operands.residual, statistics, buffers, tape.stream.threads());
 }
 
 }  // namespace
