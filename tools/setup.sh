@@ -3,7 +3,9 @@
 # --ci: what continuous integration needs beside it (formatter, linter).
 set -euo pipefail
 
-packages=(cmake ninja-build g++ libdnnl-dev libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev
+packages=(cmake ninja-build g++
+  libdnnl-dev ocl-icd-opencl-dev # oneDNN's CMake file asks for OpenCL, which its package only recommends
+  libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev
   nlohmann-json3-dev libtomlplusplus-dev libfmt-dev zlib1g-dev libssl-dev ccache python3
   python3-numpy python3-matplotlib dataset-fashion-mnist
   curl ca-certificates) # what `basin data fetch` runs
