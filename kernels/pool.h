@@ -7,7 +7,7 @@ namespace basin {
 
 struct PoolShape {
   int64_t n, h, w, c;
-  int64_t window, stride;
+  int64_t window, stride;  // window <= h and w
   int64_t h_out() const { return (h - window) / stride + 1; }
   int64_t w_out() const { return (w - window) / stride + 1; }
 };

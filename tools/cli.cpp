@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "kernels/error.h"
+#include "tools/usage.h"
 
 namespace basin {
 namespace {
@@ -53,6 +54,25 @@ CLI::Validator at_least(int64_t n) {
 }
 CLI::Validator between(int64_t least, int64_t most) {
   return whole(least, most, fmt::format("a whole number from {} to {}", least, most));
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i) {
+    text += i == 0 ? "" : i + 1 == words.size() ? " or " : ", ";
+    text += words[i];
+  }
+  return text;
+}
+
+CLI::Validator one_of(const std::vector<std::string>& words) {
+  return CLI::Validator(
+      [=](const std::string& text) -> std::string {
+        if (std::find(words.begin(), words.end(), text) != words.end()) return "";
+        return fmt::format("found '{}', expected {}{}", text, listed(words),
+                           suggestion(text, words));
+      },
+      "");
 }
 
 void add_common_options(CLI::App& command, CommonOptions& o) {

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace basin {
 
@@ -15,12 +18,43 @@ struct CommonOptions {
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
 
+// "a, b or c"
+std::string listed(const std::vector<std::string>& words);
+
 // Validators: "found -1, expected a number >= 0".
 CLI::Validator non_negative();       // finite
 CLI::Validator positive();           // finite
 CLI::Validator at_least(int64_t n);  // a whole number
 CLI::Validator between(int64_t least, int64_t most);
 CLI::Validator fraction();  // 0 to 1
+CLI::Validator one_of(const std::vector<std::string>& words);
+
+// The words of an option, and what each stands for.
+template <class Value>
+using Choices = std::vector<std::pair<std::string, Value>>;
+
+template <class Value>
+const std::string& choice_name(const Choices<Value>& choices, Value value) {
+  return std::find_if(choices.begin(), choices.end(),
+                      [&](const auto& choice) { return choice.second == value; })
+      ->first;
+}
+
+// An option that takes one word of `choices`, which its help lists.
+template <class Value>
+CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& value,
+                        const Choices<Value>& choices, const std::string& help) {
+  std::vector<std::string> words;
+  for (const auto& choice : choices) words.push_back(choice.first);
+  const auto set = [&value, choices](const std::string& word) {
+    for (const auto& [name, meaning] : choices) {
+      if (name == word) value = meaning;
+    }
+  };
+  return command.add_option_function<std::string>(name, set, help + ": " + listed(words))
+      ->check(one_of(words))
+      ->default_str(choice_name(choices, value));
+}
 
 // A subcommand: its options, and what runs when it is chosen; returns the exit code.
 using Command = std::function<int()>;

@@ -1,5 +1,6 @@
 // basin <command> [options]. Exit codes: 0 done; 1 the run failed; 2 wrong usage or bad input, with
 // one line; 128 + N after signal N, once a checkpoint was written.
+#include <csignal>
 #include <cstdio>
 #include <new>
 
@@ -23,6 +24,7 @@ int complain(const std::string& where, const std::string& message, int code) {
 
 int main(int argc, char** argv) {
   using namespace basin;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is then a failed write
   CLI::App app(
       "Basin: a tensor and autodiff engine for studying sharpness-aware minimisation (SAM). It "
       "trains\n"

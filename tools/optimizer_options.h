@@ -1,5 +1,7 @@
-// The optimiser's options, the same for `train` and `step`.
+// The optimiser's options, the same for every command that takes a step.
 #pragma once
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "optim/optimizer.h"
 #include "tools/cli.h"
@@ -7,5 +9,7 @@
 namespace basin {
 
 void add_optimizer_options(CLI::App& command, OptimizerOptions& options);
+// The options by their names on the command line.
+nlohmann::ordered_json configuration(const OptimizerOptions& options);
 
 }  // namespace basin

@@ -11,31 +11,42 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json row_of(const EpochMetrics& m) {
-  return {{"epoch", m.epoch},
-          {"step", m.step},
-          {"train_loss", m.train_loss},
-          {"train_accuracy", m.train_accuracy},
-          {"test_loss", m.test_loss},
-          {"test_accuracy", m.test_accuracy},
-          {"learning_rate", m.learning_rate},
-          {"images_per_second", m.images_per_second},
-          {"seconds", m.seconds}};
+// Each field of a row of metrics.jsonl, in its order.
+template <class Metrics, class Field>
+void each_field(Metrics& m, const Field& field) {
+  field("epoch", m.epoch);
+  field("step", m.step);
+  field("train_loss", m.train_loss);
+  field("train_accuracy", m.train_accuracy);
+  field("test_loss", m.test_loss);
+  field("test_accuracy", m.test_accuracy);
+  field("learning_rate", m.learning_rate);
+  field("images_per_second", m.images_per_second);
+  field("seconds", m.seconds);
 }
 
-// What must be the same for a run to be the same run, the epochs included: schedules depend on
-// them.
-std::string identity(const TrainOptions& o) {
-  const OptimizerOptions& p = o.optimizer;
-  return fmt::format(
-      "{} width={} data={} n={} augment={} noise={} {} rho={} K={} s={} norm={} stat={} mu={} "
-      "wd={} "
-      "nesterov={} form={} l2={} batch={} epochs={} lr={} {} seed={} threads={} chunk={}",
-      o.model, o.width, o.dataset, o.train_size, o.augment, o.label_noise, p.name, p.rho,
-      p.sam_steps, p.sam_step_size, static_cast<int>(p.normalise), static_cast<int>(p.statistics),
-      p.descent.momentum, p.descent.decay, static_cast<int>(p.descent.nesterov),
-      static_cast<int>(p.descent.form), o.l2, o.batch, o.epochs, o.lr, o.schedule, o.seed,
-      o.threads, o.chunk);
+Json row_of(const EpochMetrics& m) {
+  Json row;
+  each_field(m, [&](const char* name, const auto& value) { row[name] = value; });
+  return row;
+}
+
+EpochMetrics metrics_of(const Json& row) {
+  EpochMetrics m;
+  each_field(m, [&](const char* name, auto& value) {
+    if (row.contains(name) && row[name].is_number()) row[name].get_to(value);
+  });
+  return m;
+}
+
+// The options in which two runs differ, as "seed=0, rho=0.1"; those of `a`.
+std::string difference(const Json& a, const Json& b) {
+  std::string text;
+  for (const auto& [key, value] : a.items()) {
+    if (b.contains(key) && b[key] == value) continue;
+    text += fmt::format("{}{}={}", text.empty() ? "" : ", ", key, value.dump());
+  }
+  return text.empty() ? "no such option" : text;
 }
 
 }  // namespace
@@ -50,52 +61,6 @@ void RunProgress::note_step(int64_t step, double loss, double accuracy) {
 
 RunFiles::RunFiles(const TrainOptions& options, const Stream& stream)
     : options_(options), stream_(stream) {}
-
-std::string config_text(const TrainOptions& o) {
-  const OptimizerOptions& p = o.optimizer;
-  const auto choice = [](bool yes, const char* a, const char* b) { return yes ? a : b; };
-  std::string s = "# basin train --config config.toml\n";
-  const auto text = [&](const char* key, const std::string& value) {
-    s += fmt::format("{} = {}\n", key, Json(value).dump());
-  };
-  const auto number = [&](const char* key, auto value) {
-    s += fmt::format("{} = {}\n", key, value);
-  };
-  const auto real = [&](const char* key, double value) {
-    const std::string digits = Json(value).dump();
-    s += fmt::format("{} = {}\n", key, digits);
-  };
-  text("model", o.model);
-  number("width", o.width);
-  text("dataset", o.dataset);
-  if (!o.data_dir.empty()) text("data-dir", o.data_dir);
-  if (o.train_size > 0) number("train-size", o.train_size);
-  if (o.test_size > 0) number("test-size", o.test_size);
-  number("augment", o.augment);
-  real("label-noise", o.label_noise);
-  text("optimizer", p.name);
-  real("rho", p.rho);
-  number("sam-steps", p.sam_steps);
-  real("sam-step-size", p.sam_step_size);
-  number("sam-no-normalise", p.normalise == Normalise::No);
-  text("statistics", p.statistics == StatisticsFrom::First  ? "first"
-                     : p.statistics == StatisticsFrom::Both ? "both"
-                                                            : "frozen");
-  real("momentum", p.descent.momentum);
-  number("nesterov", p.descent.nesterov == Nesterov::Yes);
-  real("weight-decay", p.descent.decay);
-  text("decay", choice(p.descent.form == Decay::L2, "l2", "decoupled"));
-  real("l2", o.l2);
-  number("batch", o.batch);
-  number("epochs", o.epochs);
-  real("lr", o.lr);
-  text("schedule", o.schedule);
-  text("device", o.device);
-  number("threads", o.threads);
-  number("chunk", o.chunk);
-  number("seed", o.seed);
-  return s;
-}
 
 void RunFiles::start(const Model& model, int64_t plan_bytes) {
   plan_bytes_ = plan_bytes;
@@ -124,13 +89,12 @@ void RunFiles::write_rows(const RunProgress& progress) const {
   write_file_atomically(path("progress.jsonl"), windows);
 }
 
-void RunFiles::save(const RunProgress& progress, const Arena& weights, const Arena* buffers,
-                    const Arena& velocity) {
+void RunFiles::save(const RunProgress& progress, TrainState& state) {
   TensorFile file;
-  file.metadata["basin"] = identity(options_);
-  put_arena(file, "", stream_, weights);
-  if (buffers != nullptr) put_arena(file, "", stream_, *buffers);
-  put_arena(file, "momentum/", stream_, velocity);
+  file.metadata["basin"] = identity(options_).dump();
+  put_arena(file, "", stream_, state.weights);
+  if (state.running) put_arena(file, "", stream_, *state.running);
+  put_arena(file, "momentum/", stream_, state.optimizer->velocity());
   const auto put = [&](const char* name, DType dtype, std::vector<double> values) {
     const auto n = static_cast<int64_t>(values.size());
     file.tensors.push_back(host_tensor(name, dtype, {n}, values));
@@ -143,18 +107,21 @@ void RunFiles::save(const RunProgress& progress, const Arena& weights, const Are
   write_safetensors(path("checkpoint.safetensors"), file);
 }
 
-void RunFiles::load(RunProgress& progress, Arena& weights, Arena* buffers, Arena& velocity) {
+void RunFiles::load(RunProgress& progress, TrainState& state) {
   const std::string checkpoint = path("checkpoint.safetensors");
   BASIN_CHECK(std::filesystem::exists(checkpoint), "--resume",
               "found no {}: start the run without --resume", checkpoint);
   const TensorFile file = read_safetensors(checkpoint);
-  get_arena(file, checkpoint, "", stream_, weights);
-  if (buffers != nullptr) get_arena(file, checkpoint, "", stream_, *buffers);
-  get_arena(file, checkpoint, "momentum/", stream_, velocity);
+  get_arena(file, checkpoint, "", stream_, state.weights);
+  if (state.running) get_arena(file, checkpoint, "", stream_, *state.running);
+  get_arena(file, checkpoint, "momentum/", stream_, state.optimizer->velocity());
   const auto found = file.metadata.find("basin");
-  BASIN_CHECK(found != file.metadata.end() && found->second == identity(options_), "--resume",
-              "{} is of another run: found '{}', expected '{}'", checkpoint,
-              found == file.metadata.end() ? "" : found->second, identity(options_));
+  const Json is =
+      found == file.metadata.end() ? Json() : Json::parse(found->second, nullptr, false);
+  BASIN_CHECK(is.is_object(), checkpoint, "found no options of a run in its metadata");
+  const Json asked = identity(options_);
+  BASIN_CHECK(is == asked, "--resume", "{} is of another run: found {}, expected {}", checkpoint,
+              difference(is, asked), difference(asked, is));
   const auto get = [&](const char* name, size_t n) {
     std::vector<double> values = host_values(file.at(name, checkpoint));
     BASIN_CHECK(values.size() == n, checkpoint + ": " + name, "found {} values, expected {}",
@@ -183,11 +150,7 @@ void RunFiles::load(RunProgress& progress, Arena& weights, Arena* buffers, Arena
     }
   };
   rows("metrics.jsonl", [&](const Json& row) {
-    EpochMetrics m{row.value("epoch", 0),           row.value("step", int64_t{0}),
-                   row.value("train_loss", 0.0),    row.value("train_accuracy", 0.0),
-                   row.value("test_loss", 0.0),     row.value("test_accuracy", 0.0),
-                   row.value("learning_rate", 0.0), row.value("images_per_second", 0.0),
-                   row.value("seconds", 0.0)};
+    const EpochMetrics m = metrics_of(row);
     if (m.epoch >= progress.epoch) return;
     progress.epochs.push_back(m);
     steps = m.step;
@@ -208,17 +171,7 @@ void RunFiles::finish(const RunProgress& progress) {
   summary["plan_bytes"] = plan_bytes_;
   summary["device"] = o.device;
   summary["threads"] = o.threads;
-  summary["configuration"] = {{"model", o.model},
-                              {"width", o.width},
-                              {"dataset", o.dataset},
-                              {"optimizer", o.optimizer.name},
-                              {"rho", o.optimizer.rho},
-                              {"batch", o.batch},
-                              {"epochs", o.epochs},
-                              {"lr", o.lr},
-                              {"schedule", o.schedule},
-                              {"seed", o.seed},
-                              {"label_noise", o.label_noise}};
+  summary["configuration"] = configuration(o);
   write_file_atomically(path("summary.json"), summary.dump(2) + "\n");
 }
 

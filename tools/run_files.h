@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "models/model.h"
+#include "tools/train_state.h"
 #include "tools/trainer.h"
 
 namespace basin {
@@ -32,10 +32,9 @@ class RunFiles {
 
   // config.toml; without --resume, an earlier run's files of the same names are removed first.
   void start(const Model& model, int64_t plan_bytes);
-  void save(const RunProgress& progress, const Arena& weights, const Arena* buffers,
-            const Arena& velocity);
+  void save(const RunProgress& progress, TrainState& state);
   // Throws Error(Usage) where the checkpoint is missing, damaged or of another run.
-  void load(RunProgress& progress, Arena& weights, Arena* buffers, Arena& velocity);
+  void load(RunProgress& progress, TrainState& state);
   void finish(const RunProgress& progress);  // summary.json
 
  private:
@@ -47,8 +46,5 @@ class RunFiles {
   int64_t plan_bytes_ = 0;
   int64_t parameters_ = 0;
 };
-
-// The options as config.toml, which `basin train --config` reads back.
-std::string config_text(const TrainOptions& options);
 
 }  // namespace basin

@@ -4,24 +4,20 @@
 #include <filesystem>
 
 #include "engine/checkpoint.h"
-#include "engine/chunked_replay.h"
 #include "engine/device.h"
-#include "models/init.h"
-#include "models/model.h"
 #include "tools/cli.h"
 #include "tools/optimizer_options.h"
-#include "tools/trainer.h"
+#include "tools/train_state.h"
 
 namespace basin {
 namespace {
 
-struct StepOptions {
+struct Options {
   std::string weights, batch, out;
   std::string model = "resnet_tiny_gn";
   int64_t width = 16;
-  OptimizerOptions optimizer;
-  double l2 = 0, lr = 0.1;
-  int64_t chunk = 16;
+  StepOptions step;
+  double lr = 0.1;
 };
 
 struct StepBatch {
@@ -83,54 +79,47 @@ struct Passes final : Objective {
   std::vector<double> losses, logits;
 };
 
-int run(const StepOptions& o, const CommonOptions& common) {
+// Weights; momentum and running statistics where the file has them.
+void load(const Stream& stream, const TensorFile& file, const std::string& path,
+          TrainState& state) {
+  const std::string& first = state.model.parameters->entries().front().name;
+  const DType found = file.at(first, path).dtype, expected = state.weights.dtype();
+  BASIN_CHECK(found == expected, path + ": " + first, "found {}, expected the type of images, {}",
+              dtype_name(found), dtype_name(expected));
+  get_arena(file, path, "", stream, state.weights);
+  Arena* buffers = state.buffers();
+  if (buffers != nullptr && file.find(buffers->layout()->entries().front().name) != nullptr) {
+    get_arena(file, path, "", stream, *buffers);
+  }
+  if (file.find("momentum/" + first) != nullptr) {
+    get_arena(file, path, "momentum/", stream, state.optimizer->velocity());
+  }
+}
+
+int run(const Options& o, const CommonOptions& common) {
   const Stream stream = Device::parse(common.device).stream(common.threads);
-  BASIN_CHECK(stream.kind() == DeviceKind::Cpu, "--device",
-              "found {}, but steps on CUDA are not part of this version: use cpu", common.device);
   const StepBatch batch = read_batch(o.batch);
   const TensorFile given = read_safetensors(o.weights);
-  const Model model = make_model({.name = o.model,
-                                  .width = o.width,
-                                  .classes = classes_of(given, o.weights),
-                                  .h = batch.h,
-                                  .w = batch.w,
-                                  .c = batch.c});
-  const std::string& first = model.parameters->entries().front().name;
-  const DType dtype = given.at(first, o.weights).dtype;
-  BASIN_CHECK(dtype == batch.dtype, o.batch + ": images",
-              "found {}, expected the type of the weights, {}", dtype_name(batch.dtype),
-              dtype_name(dtype));
-  Arena weights(stream, model.parameters, dtype);
-  get_arena(given, o.weights, "", stream, weights);
-  std::optional<Arena> buffers;
-  if (model.buffers) {
-    buffers.emplace(stream, model.buffers, dtype);
-    initialise_buffers(stream, *buffers);
-    if (given.find(model.buffers->entries().front().name) != nullptr) {
-      get_arena(given, o.weights, "", stream, *buffers);
-    }
-  }
-  const auto optimizer = make_optimizer(stream, model.parameters, dtype, o.optimizer);
-  if (given.find("momentum/" + first) != nullptr) {
-    get_arena(given, o.weights, "momentum/", stream, optimizer->velocity());
-  }
-  const Mode mode = training_mode(o.optimizer);
-  ChunkedReplay replay(model.record, weights, buffers ? &*buffers : nullptr,
-                       {.batch = batch.n,
-                        .h = batch.h,
-                        .w = batch.w,
-                        .c = batch.c,
-                        .threads = common.threads,
-                        .mode = mode,
-                        .whole_batch = needs_whole_batch(model, mode),
-                        .chunk = o.chunk,
-                        .l2 = o.l2});
-  Passes passes(replay);
+  const DType dtype = batch.dtype;
+  StepOptions step = o.step;
+  step.batch = batch.n;
+  step.threads = common.threads;
+  TrainState state(stream,
+                   {.name = o.model,
+                    .width = o.width,
+                    .classes = classes_of(given, o.weights),
+                    .h = batch.h,
+                    .w = batch.w,
+                    .c = batch.c},
+                   dtype, step, common.seed);
+  load(stream, given, o.weights, state);
+  Passes passes(*state.replay);
   dispatch(dtype, [&]<class T>(T) {
     const std::vector<T> images(batch.images.begin(), batch.images.end());
-    replay.bind(images.data(), batch.labels.data());
-    optimizer->step(passes, weights, o.lr);
+    state.replay->bind(images.data(), batch.labels.data());
+    state.optimizer->step(passes, state.weights, o.lr);
   });
+  const Optimizer& optimizer = *state.optimizer;
 
   TensorFile out;
   const auto scalar = [&](const char* name, double value) {
@@ -140,14 +129,14 @@ int run(const StepOptions& o, const CommonOptions& common) {
   scalar("loss_perturbed", passes.losses.back());
   const auto classes = static_cast<int64_t>(passes.logits.size()) / batch.n;
   out.tensors.push_back(host_tensor("logits", dtype, {batch.n, classes}, passes.logits));
-  Arena epsilon = weights.sibling(stream);
-  optimizer->epsilon(epsilon);
-  put_arena(out, "gradient/", stream, optimizer->gradient());
+  Arena epsilon = state.weights.sibling(stream);
+  optimizer.epsilon(epsilon);
+  put_arena(out, "gradient/", stream, optimizer.gradient());
   put_arena(out, "epsilon/", stream, epsilon);
-  put_arena(out, "gradient_perturbed/", stream, optimizer->gradient_perturbed());
-  put_arena(out, "weight/", stream, weights);
-  put_arena(out, "momentum/", stream, optimizer->velocity());
-  if (buffers) put_arena(out, "buffer/", stream, *buffers);
+  put_arena(out, "gradient_perturbed/", stream, optimizer.gradient_perturbed());
+  put_arena(out, "weight/", stream, state.weights);
+  put_arena(out, "momentum/", stream, state.optimizer->velocity());
+  if (state.running) put_arena(out, "buffer/", stream, *state.running);
   write_safetensors(o.out, out);
   if (!common.quiet) {
     fmt::print("loss {:.9g}, at w + eps {:.9g}; {} tensors in {}\n", passes.losses.front(),
@@ -161,7 +150,7 @@ int run(const StepOptions& o, const CommonOptions& common) {
 Command add_step(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("step", "Take one training step on a batch from a file, and write it all");
-  auto o = std::make_shared<StepOptions>();
+  auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   command
       ->add_option("--weights", o->weights,
@@ -171,14 +160,19 @@ Command add_step(CLI::App& app) {
   command->add_option("--batch", o->batch, "safetensors with images [n,c,h,w] and labels [n]")
       ->required();
   command->add_option("--out", o->out, "the file to write")->required();
-  command->add_option("--model", o->model, "")->capture_default_str();
-  command->add_option("--width", o->width, "")->check(at_least(1))->capture_default_str();
-  add_optimizer_options(*command, o->optimizer);
-  command->add_option("--l2", o->l2, "adds l2 / 2 |w|^2 to the loss of every pass")
+  command->add_option("--model", o->model, "one of those that `basin info` lists")
+      ->capture_default_str();
+  command->add_option("--width", o->width, "channels of the first stage; hidden units of an mlp")
+      ->check(at_least(1))
+      ->capture_default_str();
+  add_optimizer_options(*command, o->step.optimizer);
+  command->add_option("--l2", o->step.l2, "adds l2 / 2 |w|^2 to the loss of every pass")
       ->check(non_negative())
       ->capture_default_str();
-  command->add_option("--lr", o->lr, "")->check(non_negative())->capture_default_str();
-  command->add_option("--chunk", o->chunk, "the most examples that a thread replays at once")
+  command->add_option("--lr", o->lr, "the learning rate")
+      ->check(non_negative())
+      ->capture_default_str();
+  command->add_option("--chunk", o->step.chunk, "the most examples that a thread replays at once")
       ->check(at_least(1))
       ->capture_default_str();
   add_common_options(*command, *common);
@@ -186,7 +180,8 @@ Command add_step(CLI::App& app) {
       "Writes loss, loss_perturbed, logits, gradient/NAME, epsilon/NAME, gradient_perturbed/NAME,\n"
       "weight/NAME, momentum/NAME and buffer/NAME. float64 weights and images: a float64 step.\n"
       "Example:\n  basin step --weights w.safetensors --batch b.safetensors --model resnet_tiny "
-      "--width 4 --optimizer sam --rho 0.1 --out o.safetensors");
+      "\\\n"
+      "      --width 4 --optimizer sam --rho 0.1 --out o.safetensors");
   return [=] { return run(*o, *common); };
 }
 

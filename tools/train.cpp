@@ -1,4 +1,5 @@
 // basin train: a network on a data set, with SGD or SAM.
+#include "optim/schedule.h"
 #include "tools/cli.h"
 #include "tools/optimizer_options.h"
 #include "tools/plot.h"
@@ -63,7 +64,8 @@ Command add_train(CLI::App& app) {
   command->add_option("--lr", o->lr, "the schedule's highest learning rate")
       ->check(non_negative())
       ->capture_default_str();
-  command->add_option("--schedule", o->schedule, "constant, piecewise, cosine, cyclic, …")
+  command
+      ->add_option("--schedule", o->schedule, "of the learning rate: " + listed(schedule_names()))
       ->capture_default_str();
   command->add_option("--chunk", o->chunk, "the most examples that a thread replays at once")
       ->check(at_least(1))
@@ -72,8 +74,8 @@ Command add_train(CLI::App& app) {
   command->add_flag("--resume", o->resume, "go on from the checkpoint in --out");
   add_common_options(*command, *common);
   command->footer(
-      "Example:\n  basin train --model resnet_tiny_gn --width 16 --dataset fashion-mnist "
-      "--optimizer sam --rho 0.1 --epochs 1 --schedule cyclic --out out/run");
+      "Example:\n  basin train --model resnet_tiny_gn --width 16 --dataset fashion-mnist \\\n"
+      "      --optimizer sam --rho 0.1 --epochs 1 --schedule cyclic --out out/run");
   return [=] { return run(*o, *common); };
 }
 

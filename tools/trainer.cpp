@@ -5,11 +5,10 @@
 #include <csignal>
 #include <optional>
 
-#include "engine/chunked_replay.h"
 #include "engine/data/loader.h"
 #include "engine/device.h"
-#include "models/init.h"
 #include "optim/schedule.h"
+#include "tools/evaluation.h"
 #include "tools/run_files.h"
 
 namespace basin {
@@ -41,54 +40,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// The test set, forward only, in whole batches and one smaller one.
-class Evaluation {
- public:
-  Evaluation(const Model& model, const Arena& weights, Arena* buffers, const Dataset& data,
-             int threads)
-      : loader_(data, std::min<int64_t>(kBatch, data.n), 0, Shuffle::No, {}, DropLast::No),
-        size_(data.n),
-        batch_(std::min<int64_t>(kBatch, data.n)) {
-    const auto make = [&](int64_t batch) {
-      return std::make_unique<ChunkedReplay>(model.record, weights, buffers,
-                                             ReplayOptions{.batch = batch,
-                                                           .h = data.h,
-                                                           .w = data.w,
-                                                           .c = data.c,
-                                                           .threads = threads,
-                                                           .mode = Mode::Inference,
-                                                           .differentiate = Differentiate::No});
-    };
-    whole_ = make(batch_);
-    if (size_ % batch_ != 0) rest_ = make(size_ % batch_);
-    images_.resize(batch_ * data.h * data.w * data.c);
-    labels_.resize(batch_);
-  }
-
-  // Mean loss and accuracy at `weights`.
-  std::pair<double, double> operator()(const Stream& stream, const Arena& weights) {
-    double loss = 0, correct = 0;
-    loader_.start_epoch(0);
-    for (int64_t b = 0; b < loader_.batches(); ++b) {
-      const int64_t n = loader_.fill(stream, b, images_.data(), labels_.data());
-      ChunkedReplay& replay = n == batch_ ? *whole_ : *rest_;
-      replay.bind(images_.data(), labels_.data());
-      replay.evaluate(weights);
-      loss += replay.loss() * static_cast<double>(n);
-      correct += replay.correct();
-    }
-    return {loss / static_cast<double>(size_), correct / static_cast<double>(size_)};
-  }
-
- private:
-  static constexpr int64_t kBatch = 500;
-  Loader loader_;
-  int64_t size_, batch_;
-  std::unique_ptr<ChunkedReplay> whole_, rest_;
-  std::vector<float> images_;
-  std::vector<int32_t> labels_;
-};
-
 // Everything that a run holds; what a checkpoint must bring back is `progress_` and the arenas.
 class Run {
  public:
@@ -97,58 +48,41 @@ class Run {
         observer_(observer),
         stream_(Device::parse(o.device).stream(o.threads)),
         data_(load(o)),
-        model_(make_model({.name = o.model,
-                           .width = o.width,
-                           .classes = data_.train.classes,
-                           .h = data_.train.h,
-                           .w = data_.train.w,
-                           .c = data_.train.c})),
-        weights_(stream_, model_.parameters, DType::Float32) {
-    BASIN_CHECK(stream_.kind() == DeviceKind::Cpu, "--device",
-                "found {}, but training on CUDA is not part of this version: use cpu", o.device);
-    BASIN_CHECK(o.batch >= 1 && o.batch <= data_.train.n, "--batch",
-                "found {}, expected 1 to the {} training examples", o.batch, data_.train.n);
-    BASIN_CHECK(o.epochs >= 1, "--epochs", "found {}, expected at least 1", o.epochs);
-    static_cast<void>(learning_rate(o.schedule, o.lr, 1, o.epochs));
-    initialise(stream_, weights_, o.seed);
-    if (model_.buffers) {
-      buffers_.emplace(stream_, model_.buffers, DType::Float32);
-      initialise_buffers(stream_, *buffers_);
-    }
-    optimizer_ = make_optimizer(stream_, model_.parameters, DType::Float32, o.optimizer);
+        state_(stream_,
+               {.name = o.model,
+                .width = o.width,
+                .classes = data_.train.classes,
+                .h = data_.train.h,
+                .w = data_.train.w,
+                .c = data_.train.c},
+               DType::Float32,
+               {.optimizer = o.optimizer,
+                .batch = o.batch,
+                .threads = o.threads,
+                .chunk = o.chunk,
+                .l2 = o.l2},
+               o.seed),
+        loader_(data_.train, o.batch, o.seed, Shuffle::Yes,
+                {.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"},
+                DropLast::Yes) {
     const Dataset& train = data_.train;
-    loader_ = std::make_unique<Loader>(
-        train, o.batch, o.seed, Shuffle::Yes,
-        Augmentation{.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"},
-        DropLast::Yes);
-    const Mode mode = training_mode(o.optimizer);
-    replay_ = std::make_unique<ChunkedReplay>(
-        model_.record, weights_, buffers(),
-        ReplayOptions{.batch = o.batch,
-                      .h = train.h,
-                      .w = train.w,
-                      .c = train.c,
-                      .threads = o.threads,
-                      .mode = mode,
-                      .whole_batch = needs_whole_batch(model_, mode),
-                      .chunk = o.chunk,
-                      .l2 = o.l2});
     images_.resize(o.batch * train.h * train.w * train.c);
     labels_.resize(o.batch);
   }
 
   TrainResult operator()() {
     RunFiles files(o_, stream_);
-    if (o_.resume) files.load(progress_, weights_, buffers(), optimizer_->velocity());
-    files.start(model_, replay_->bytes());
+    if (o_.resume) files.load(progress_, state_);
+    const int64_t plan_bytes = state_.replay->bytes();
+    files.start(state_.model, plan_bytes);
     observer_.started(fmt::format(
         "{} (width {}, {} parameters) on {}: {} training and {} test examples; plan {:.1f} MiB",
-        o_.model, o_.width, model_.parameters->count(), o_.dataset, data_.train.n, data_.test.n,
-        static_cast<double>(replay_->bytes()) / (1 << 20)));
-    Evaluation evaluate(model_, weights_, buffers(), data_.test, o_.threads);
+        o_.model, o_.width, state_.model.parameters->count(), o_.dataset, data_.train.n,
+        data_.test.n, static_cast<double>(plan_bytes) / (1 << 20)));
+    Evaluation evaluate(state_, data_.test, o_.threads);
     const SignalWatch signals;
     TrainResult result;
-    const auto save = [&] { files.save(progress_, weights_, buffers(), optimizer_->velocity()); };
+    const auto save = [&] { files.save(progress_, state_); };
     while (progress_.epoch <= o_.epochs) {
       const auto start = std::chrono::steady_clock::now();
       const double rate = train_epoch();
@@ -157,9 +91,9 @@ class Run {
         result.signal = SignalWatch::pending();
         break;
       }
-      const int64_t steps = loader_->batches();
+      const int64_t steps = loader_.batches();
       const double train_seconds = seconds_since(start);
-      const auto [test_loss, test_accuracy] = evaluate(stream_, weights_);
+      const auto [test_loss, test_accuracy] = evaluate(stream_, state_.weights);
       const EpochMetrics metrics{
           .epoch = progress_.epoch,
           .step = progress_.epoch * steps,
@@ -191,14 +125,17 @@ class Run {
                 "found {}, expected 1 to the {} examples", o.test_size, data.test.n);
     if (o.test_size > 0) data.test.take(o.test_size);
     if (o.label_noise > 0) apply_label_noise(data.train, o.label_noise, o.seed);
+    BASIN_CHECK(o.batch >= 1 && o.batch <= data.train.n, "--batch",
+                "found {}, expected 1 to the {} training examples", o.batch, data.train.n);
+    BASIN_CHECK(o.epochs >= 1, "--epochs", "found {}, expected at least 1", o.epochs);
+    static_cast<void>(learning_rate(o.schedule, o.lr, 1, o.epochs));  // there is such a schedule
     return data;
   }
-  Arena* buffers() { return buffers_ ? &*buffers_ : nullptr; }
 
   // The rest of the epoch under way; returns the last learning rate. Stops early at a signal.
   double train_epoch() {
-    loader_->start_epoch(progress_.epoch);
-    const int64_t steps = loader_->batches();
+    loader_.start_epoch(progress_.epoch);
+    const int64_t steps = loader_.batches();
     first_step_ = progress_.step_in_epoch;
     const auto rate_at = [&](int64_t step) {
       const double t = progress_.epoch - 1 + static_cast<double>(step) / static_cast<double>(steps);
@@ -209,16 +146,16 @@ class Run {
     for (int64_t i = first_step_; i < steps; ++i) {
       if (SignalWatch::pending() != 0) return rate;
       rate = rate_at(i + 1);
-      loader_->fill(stream_, i, images_.data(), labels_.data());
-      replay_->bind(images_.data(), labels_.data());
+      loader_.fill(stream_, i, images_.data(), labels_.data());
+      state_.replay->bind(images_.data(), labels_.data());
       first_pass_ = std::nullopt;
-      optimizer_->step(watched_, weights_, rate);
+      state_.optimizer->step(watched_, state_.weights, rate);
       const auto [loss, correct] = *first_pass_;
-      if (!std::isfinite(loss) || !std::isfinite(replay_->loss())) {
+      if (!std::isfinite(loss) || !std::isfinite(state_.replay->loss())) {
         fail_run("train",
                  "the loss is {} at step {} of epoch {}: a smaller --lr or --rho may help; "
                  "the last checkpoint stands",
-                 std::isfinite(loss) ? replay_->loss() : loss, i + 1, progress_.epoch);
+                 std::isfinite(loss) ? state_.replay->loss() : loss, i + 1, progress_.epoch);
       }
       progress_.loss_sum += loss;
       progress_.correct_sum += correct;
@@ -237,8 +174,9 @@ class Run {
   struct FirstPass final : Objective {
     explicit FirstPass(Run& run) : run(run) {}
     void differentiate(const Arena& at, Arena& gradient, Track track) override {
-      run.replay_->differentiate(at, gradient, track);
-      if (!run.first_pass_) run.first_pass_ = {run.replay_->loss(), run.replay_->correct()};
+      ChunkedReplay& replay = *run.state_.replay;
+      replay.differentiate(at, gradient, track);
+      if (!run.first_pass_) run.first_pass_ = {replay.loss(), replay.correct()};
     }
     Run& run;
   };
@@ -247,12 +185,8 @@ class Run {
   TrainObserver& observer_;
   Stream stream_;
   DatasetPair data_;
-  Model model_;
-  Arena weights_;
-  std::optional<Arena> buffers_;
-  std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<Loader> loader_;
-  std::unique_ptr<ChunkedReplay> replay_;
+  TrainState state_;
+  Loader loader_;
   std::vector<float> images_;
   std::vector<int32_t> labels_;
   RunProgress progress_;

@@ -5,39 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "models/model.h"
-#include "optim/optimizer.h"
+#include "tools/train_options.h"
 
 namespace basin {
-
-struct TrainOptions {
-  std::string model = "resnet_tiny_gn";
-  int64_t width = 16;
-  std::string dataset = "shapes", data_dir;
-  int64_t train_size = 0, test_size = 0;  // 0: all
-  bool augment = false;
-  double label_noise = 0;
-  OptimizerOptions optimizer;
-  double l2 = 0;  // in the loss
-  int64_t batch = 128;
-  int epochs = 1;
-  double lr = 0.1;
-  std::string schedule = "piecewise";
-  std::string device = "cpu";
-  int threads = 1;
-  int64_t chunk = 16;
-  uint64_t seed = 0;
-  std::string out = "out/train";
-  bool resume = false;
-};
-
-// The mode of the tape that an optimiser wants, and whether a model then needs its batch whole.
-inline Mode training_mode(const OptimizerOptions& o) {
-  return o.statistics == StatisticsFrom::Frozen ? Mode::Frozen : Mode::Training;
-}
-inline bool needs_whole_batch(const Model& model, Mode mode) {
-  return model.batch_norm == HasBatchNorm::Yes && mode == Mode::Training;
-}
 
 struct EpochMetrics {
   int epoch = 0;

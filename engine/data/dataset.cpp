@@ -175,8 +175,7 @@ void apply_label_noise(Dataset& data, double p, uint64_t seed) {
     const Philox4 bits = philox_at(seed, Purpose::LabelNoise, 0, static_cast<uint64_t>(i));
     std::swap(order[i], order[bounded(bits, static_cast<uint32_t>(i + 1))]);
   }
-  // 0.29 as a double is a little less than 0.29: of 100 labels it shall change 29 all the same.
-  const auto changed = static_cast<int64_t>(static_cast<double>(data.n) * (p + 1e-15));
+  const auto changed = static_cast<int64_t>(static_cast<double>(data.n) * p);
   for (int64_t k = 0; k < changed; ++k) {
     int32_t& label = data.labels[order[k]];
     const Philox4 bits = philox_at(seed, Purpose::LabelNoise, 1, static_cast<uint64_t>(k));

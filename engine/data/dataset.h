@@ -32,7 +32,7 @@ const std::vector<std::string>& dataset_names();
 std::vector<std::string> dataset_folders(const std::string& name, const std::string& data_dir);
 std::string cache_folder(const std::string& name);
 
-// Symmetric label noise (paper: exactly floor(n p) labels, each changed to another class
+// Symmetric label noise (paper: int(n * p) labels in double, each changed to another class
 // uniformly), from Philox(seed, LabelNoise).
 void apply_label_noise(Dataset& data, double p, uint64_t seed);
 

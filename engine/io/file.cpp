@@ -78,11 +78,12 @@ int open_locked(const std::string& path, const std::string& temporary) {
 }  // namespace
 
 std::vector<std::byte> read_file(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: opening a pipe that nobody writes to must not wait; files do not care.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) fail_errno(path, "open it");
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) fail_errno(path, "look at it");
-  BASIN_CHECK(S_ISREG(status.st_mode), path, "found something that is no regular file");
+  BASIN_CHECK(S_ISREG(status.st_mode), path, "found no regular file, expected one");
   std::vector<std::byte> data(static_cast<size_t>(status.st_size));
   size_t done = 0;
   while (done < data.size()) {

@@ -43,7 +43,6 @@ class Program {
     setenv("PYTHONHOME", "/nonexistent", 1);  // no picture: it would take longer than the run
     setenv("OMP_WAIT_POLICY", "passive", 1);
     if (file_limit != RLIM_INFINITY) {
-      signal(SIGXFSZ, SIG_IGN);  // so that write() returns EFBIG
       const rlimit limit{file_limit, file_limit};
       setrlimit(RLIMIT_FSIZE, &limit);
     }

@@ -156,7 +156,8 @@ TEST(Train, CheckpointsThatDoNotFit) {
   };
   refused(small_training(run, "linear"), {file});
   refused(small_training(run, "resnet_tiny_gn"), {file});
-  refused(small_training(run, "mlp") + Words{"--seed", "1"}, {"--resume", "seed=1"});
+  refused(small_training(run, "mlp") + Words{"--seed", "1"},
+          {"--resume", "found seed=0, expected seed=1"});
   write_bytes(file, checkpoint.substr(0, checkpoint.size() / 2));
   refused(small_training(run, "mlp"), {file});
 }

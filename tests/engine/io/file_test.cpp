@@ -2,6 +2,7 @@
 #include "engine/io/file.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -62,6 +63,9 @@ TEST(File, WhatCannotBeReadIsNamed) {
   EXPECT_THAT(usage_error([&] { read_text_file(missing); }), HasSubstr("No such file"));
   EXPECT_THAT(usage_error([&] { read_gzip_or_plain(missing, 9); }), StartsWith(missing + ": "));
   EXPECT_THAT(usage_error([&] { read_file(folder.path()); }), StartsWith(folder.path() + ": "));
+  const std::string pipe = folder.file("pipe");  // with nobody at its other end
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(usage_error([&] { read_file(pipe); }), HasSubstr("no regular file"));
 }
 
 TEST(File, AFolderThatIsNotThereIsRefused) {

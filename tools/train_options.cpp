@@ -1,0 +1,49 @@
+#include "tools/train_options.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/optimizer_options.h"
+
+namespace basin {
+
+using Json = nlohmann::ordered_json;
+
+Json configuration(const TrainOptions& o) {
+  Json c{{"model", o.model}, {"width", o.width}, {"dataset", o.dataset}};
+  if (!o.data_dir.empty()) c["data-dir"] = o.data_dir;
+  if (o.train_size > 0) c["train-size"] = o.train_size;
+  if (o.test_size > 0) c["test-size"] = o.test_size;
+  c["augment"] = o.augment;
+  c["label-noise"] = o.label_noise;
+  c.update(configuration(o.optimizer));
+  c["l2"] = o.l2;
+  c["batch"] = o.batch;
+  c["epochs"] = o.epochs;
+  c["lr"] = o.lr;
+  c["schedule"] = o.schedule;
+  c["device"] = o.device;
+  c["threads"] = o.threads;
+  c["chunk"] = o.chunk;
+  c["seed"] = o.seed;
+  return c;
+}
+
+Json identity(const TrainOptions& o) {
+  Json c = configuration(o);
+  c.erase("data-dir");
+  return c;
+}
+
+std::string config_text(const TrainOptions& o) {
+  std::string text = "# basin train --config config.toml\n";
+  // A JSON text, number or truth value is one of TOML's too.
+  const Json options = configuration(o);
+  for (const auto& [key, value] : options.items()) {
+    text += fmt::format("{} = {}\n", key, value.dump());
+  }
+  return text;
+}
+
+}  // namespace basin

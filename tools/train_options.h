@@ -1,0 +1,41 @@
+// What a training run is asked to do, and its one list of options by name.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "optim/optimizer.h"
+
+namespace basin {
+
+struct TrainOptions {
+  std::string model = "resnet_tiny_gn";
+  int64_t width = 16;
+  std::string dataset = "shapes", data_dir;
+  int64_t train_size = 0, test_size = 0;  // 0: all
+  bool augment = false;
+  double label_noise = 0;
+  OptimizerOptions optimizer;
+  double l2 = 0;  // in the loss
+  int64_t batch = 128;
+  int epochs = 1;
+  double lr = 0.1;
+  std::string schedule = "piecewise";
+  std::string device = "cpu";
+  int threads = 1;
+  int64_t chunk = 16;
+  uint64_t seed = 0;
+  std::string out = "out/train";
+  bool resume = false;
+};
+
+// Every option of `basin train` that shapes the run, by its name on the command line; those that
+// were not given and have no default are left out. config.toml and summary.json hold it.
+nlohmann::ordered_json configuration(const TrainOptions& options);
+// `configuration` without what may differ where a run is resumed, such as the place of the data.
+nlohmann::ordered_json identity(const TrainOptions& options);
+// `configuration` as a file that `basin train --config` reads back.
+std::string config_text(const TrainOptions& options);
+
+}  // namespace basin

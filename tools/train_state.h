@@ -1,0 +1,38 @@
+// A network and all that a training step of it works on.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "engine/chunked_replay.h"
+#include "models/model.h"
+#include "optim/optimizer.h"
+
+namespace basin {
+
+struct StepOptions {
+  OptimizerOptions optimizer;
+  int64_t batch = 128;
+  int threads = 1;
+  int64_t chunk = 16;  // the most examples that a thread replays at once
+  double l2 = 0;       // adds l2 / 2 |w|^2 to the loss of every pass
+};
+
+struct TrainState {
+  // Weights and running statistics are the initial ones of `seed`. Throws Error(Usage) for a
+  // network that does not exist, an optimiser that does not, or a stream that is not a CPU's.
+  TrainState(const Stream& stream, const ModelOptions& network, DType dtype,
+             const StepOptions& options, uint64_t seed);
+  TrainState(const TrainState&) = delete;  // the replay holds on to the arenas
+  TrainState& operator=(const TrainState&) = delete;
+
+  Arena* buffers() { return running ? &*running : nullptr; }
+
+  Model model;
+  Arena weights;
+  std::optional<Arena> running;  // statistics of batch norm, where there is any
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<ChunkedReplay> replay;
+};
+
+}  // namespace basin
