@@ -60,8 +60,8 @@ void statistics(const Stream& stream, const NormShape& shape, const Operand<kWit
   for (int64_t j = 0; j < c; ++j) {
     double m = w.first(0)[j], m2 = w.second(0)[j];
     for (int part = 1; part < parts; ++part) {
-      const double before = static_cast<double>(rows * part / parts);
-      const double after = static_cast<double>(rows * (part + 1) / parts);
+      const int64_t begin = rows * part / parts, end = rows * (part + 1) / parts;
+      const auto before = static_cast<double>(begin), after = static_cast<double>(end);
       const double delta = w.first(part)[j] - m, weight = (after - before) / after;
       m += delta * weight;
       m2 += w.second(part)[j] + delta * delta * before * weight;

@@ -15,6 +15,32 @@ void add_scaled(T* dst, const T* src, T scale, int64_t c) {
   for (int64_t k = 0; k < c; ++k) dst[k] += scale * src[k];
 }
 
+// body(where a position's channels begin in y, and in x) for each position of each window of an
+// image.
+template <class Body>
+void each_tap(const PoolShape& s, const Body& body) {
+  for (int64_t r = 0; r < s.h_out(); ++r) {
+    for (int64_t q = 0; q < s.w_out(); ++q) {
+      for (int64_t a = 0; a < s.window; ++a) {
+        for (int64_t b = 0; b < s.window; ++b) {
+          body((r * s.w_out() + q) * s.c, ((r * s.stride + a) * s.w + q * s.stride + b) * s.c);
+        }
+      }
+    }
+  }
+}
+
+// body(image) for each of a batch, on the stream's threads.
+template <class T, class Body>
+void each_image(const Stream& stream, const PoolShape& s, const Body& body) {
+  const int64_t bytes = s.n * s.h * s.w * s.c * int64_t{sizeof(T)};
+  cpu::parallel_ranges(stream, s.n, 1, bytes, [&](int64_t begin, int64_t end) {
+    cpu::vectorised([=] {
+      for (int64_t i = begin; i < end; ++i) body(i);
+    });
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -22,25 +48,12 @@ void average_pool_forward(const Stream& stream, const PoolShape& s, const T* x, 
   require_cpu(stream, "[pool]");
   const T scale = T(1) / static_cast<T>(s.window * s.window);
   const int64_t image = s.h * s.w * s.c, out = s.h_out() * s.w_out() * s.c;
-  cpu::parallel_ranges(
-      stream, s.n, 1, s.n * image * int64_t{sizeof(T)}, [&](int64_t begin, int64_t end) {
-        cpu::vectorised([=] {
-          for (int64_t i = begin; i < end; ++i) {
-            for (int64_t r = 0; r < s.h_out(); ++r) {
-              for (int64_t q = 0; q < s.w_out(); ++q) {
-                T* to = y + i * out + (r * s.w_out() + q) * s.c;
-                std::fill(to, to + s.c, T(0));
-                for (int64_t a = 0; a < s.window; ++a) {
-                  for (int64_t b = 0; b < s.window; ++b) {
-                    const int64_t position = (r * s.stride + a) * s.w + q * s.stride + b;
-                    add_scaled(to, x + i * image + position * s.c, scale, s.c);
-                  }
-                }
-              }
-            }
-          }
-        });
-      });
+  each_image<T>(stream, s, [=](int64_t i) {
+    std::fill(y + i * out, y + (i + 1) * out, T(0));
+    each_tap(s, [&](int64_t to, int64_t from) {
+      add_scaled(y + i * out + to, x + i * image + from, scale, s.c);
+    });
+  });
 }
 
 template <class T>
@@ -49,26 +62,12 @@ void average_pool_backward(const Stream& stream, const PoolShape& s, const T* dy
   require_cpu(stream, "[pool]");
   const T scale = T(1) / static_cast<T>(s.window * s.window);
   const int64_t image = s.h * s.w * s.c, out = s.h_out() * s.w_out() * s.c;
-  cpu::parallel_ranges(
-      stream, s.n, 1, s.n * image * int64_t{sizeof(T)}, [&](int64_t begin, int64_t end) {
-        cpu::vectorised([=] {
-          for (int64_t i = begin; i < end; ++i) {
-            T* to = dx + i * image;
-            if (mode == Write::Overwrite) std::fill(to, to + image, T(0));
-            for (int64_t r = 0; r < s.h_out(); ++r) {
-              for (int64_t q = 0; q < s.w_out(); ++q) {
-                const T* from = dy + i * out + (r * s.w_out() + q) * s.c;
-                for (int64_t a = 0; a < s.window; ++a) {
-                  for (int64_t b = 0; b < s.window; ++b) {
-                    const int64_t position = (r * s.stride + a) * s.w + q * s.stride + b;
-                    add_scaled(to + position * s.c, from, scale, s.c);
-                  }
-                }
-              }
-            }
-          }
-        });
-      });
+  each_image<T>(stream, s, [=](int64_t i) {
+    if (mode == Write::Overwrite) std::fill(dx + i * image, dx + (i + 1) * image, T(0));
+    each_tap(s, [&](int64_t from, int64_t to) {
+      add_scaled(dx + i * image + to, dy + i * out + from, scale, s.c);
+    });
+  });
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace basin::cpu {
 
@@ -41,6 +42,21 @@ void vectorised_at(Isa level, const Body& body, Args... args) {
 template <class Body, class... Args>
 void vectorised(const Body& body, Args... args) {
   vectorised_at(isa(), body, args...);
+}
+
+// body(W) for a body that is written in vectors of W floats, W being an integral_constant.
+template <class Body>
+void vectorised_by_width(const Body& body) {
+  switch (isa()) {
+#if defined(__x86_64__)
+    case Isa::Avx512:
+      return run_avx512(body, std::integral_constant<int, 16>{});
+    case Isa::Avx2:
+      return run_avx2(body, std::integral_constant<int, 8>{});
+#endif
+    default:
+      return run_base(body, std::integral_constant<int, 4>{});
+  }
 }
 
 }  // namespace basin::cpu

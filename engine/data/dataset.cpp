@@ -23,7 +23,7 @@ constexpr const char* kIdxFiles[4] = {"train-images-idx3-ubyte", "train-labels-i
 // A file as it is named, or gzipped beside that name; empty where there is neither.
 std::string present(const std::string& folder, const std::string& name) {
   for (const char* suffix : {"", ".gz"}) {
-    const std::string path = folder + "/" + name + suffix;
+    std::string path = folder + "/" + name + suffix;
     std::error_code ignored;
     if (fs::is_regular_file(path, ignored)) return path;
   }

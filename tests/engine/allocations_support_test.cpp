@@ -39,6 +39,14 @@ void* operator new[](std::size_t size) {
   note(__builtin_return_address(0));
   return allocate(size);
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  note(__builtin_return_address(0));
+  return std::malloc(size > 0 ? size : 1);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  note(__builtin_return_address(0));
+  return std::malloc(size > 0 ? size : 1);
+}
 void operator delete(void* data) noexcept {
   std::free(data);
 }
