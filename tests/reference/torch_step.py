@@ -66,10 +66,10 @@ class Mlp(nn.Module):
         return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1))))))
 
 
-def make(model, width):
+def make(model, width, cin=3):
     if model == "mlp":
-        return Mlp(width)
-    return PreActResNet(2 if "18" in model else 1, width, model.endswith("_gn"))
+        return Mlp(width, cin)
+    return PreActResNet(2 if "18" in model else 1, width, model.endswith("_gn"), cin=cin)
 
 
 def reference_step(net, images, labels, sam, rho, lr, momentum, l2):
