@@ -45,7 +45,8 @@ ChunkedReplay::Part ChunkedReplay::make_part(const RecordNetwork& network, const
   const Shape shape{size, options_.h, options_.w, options_.c};
   Part part;
   part.size = size;
-  part.tape = std::make_unique<Tape>(inner, parameters, buffers_, options_.mode);
+  part.tape =
+      std::make_unique<Tape>(inner, parameters, buffers_, options_.mode, options_.convolution);
   Buffer images(inner, shape.size() * dtype_size(dtype_));
   zero(inner, images.data(), images.bytes());
   const std::vector<int32_t> labels(size, 0);

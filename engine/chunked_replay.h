@@ -26,7 +26,8 @@ struct ReplayOptions {
   Differentiate differentiate = Differentiate::Yes;
   bool whole_batch = false;  // what batch norm in training needs
   int64_t chunk = 16;        // the most examples of a chunk
-  double l2 = 0;             // adds l2 / 2 |w|^2, over all parameters, to the loss
+  ConvAlgorithm convolution = ConvAlgorithm::Auto;
+  double l2 = 0;  // adds l2 / 2 |w|^2, over all parameters, to the loss
 };
 
 class ChunkedReplay final : public Objective {
@@ -43,6 +44,16 @@ class ChunkedReplay final : public Objective {
   // Only the forward pass.
   void evaluate(const Arena& at);
 
+  // observer_of(thread), or null, sees the replays of each thread.
+  template <class Observers>
+  void observe(const Observers& observer_of) {
+    for (Part* part : {&main_, &tail_}) {
+      for (size_t t = 0; t < part->workspaces.size(); ++t) {
+        if (part->workspaces[t]) part->workspaces[t]->observe(observer_of(static_cast<int>(t)));
+      }
+    }
+  }
+
   // Of the last pass: the mean loss (the L2 term included), how many labels were met, the logits.
   double loss() const { return loss_; }
   double correct() const { return correct_; }
@@ -51,6 +62,7 @@ class ChunkedReplay final : public Objective {
   // Bytes of all workspaces, packed weights and partial gradients together.
   int64_t bytes() const;
   int64_t chunk() const { return main_.size; }
+  int replayers() const { return replayers_; }  // threads that replay chunks of their own
   const Program& program() const { return main_.tape->program(); }
 
  private:

@@ -131,8 +131,11 @@ Variable Variable::named(const std::string& name) const {
   return *this;
 }
 
-Tape::Tape(const Stream& stream, const Arena& parameters, const Arena* buffers, Mode mode)
-    : recording_(std::make_shared<Recording>(stream, parameters, buffers, mode)) {}
+Tape::Tape(const Stream& stream, const Arena& parameters, const Arena* buffers, Mode mode,
+           ConvAlgorithm convolution)
+    : recording_(std::make_shared<Recording>(stream, parameters, buffers, mode)) {
+  recording_->program->convolution = convolution;
+}
 
 Variable Tape::input(const std::string& name, const Shape& shape, DType dtype, const void* data) {
   Slot slot{name, SlotKind::Input, shape, dtype, -1};

@@ -16,6 +16,13 @@ struct Memory {
 
 enum class Pass { Forward, Backward };
 
+// Sees each op of a workspace's replays, in the thread that runs it: for profiles and benchmarks.
+struct ReplayObserver {
+  virtual ~ReplayObserver() = default;
+  virtual void begin(int node, Pass pass) = 0;
+  virtual void end(int node, Pass pass) = 0;
+};
+
 class OpRun {
  public:
   OpRun(const Stream& stream, const Program& program, const Memory& memory, int node, Pass pass,

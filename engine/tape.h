@@ -16,6 +16,7 @@
 
 #include "engine/arena.h"
 #include "engine/op.h"
+#include "kernels/conv.h"
 
 namespace basin {
 
@@ -56,6 +57,7 @@ struct Node {
 // Everything that a replay reads. Shared by the tape, its points and its workspaces.
 struct Program {
   Mode mode = Mode::Training;
+  ConvAlgorithm convolution = ConvAlgorithm::Auto;
   LayoutPtr parameters, buffers;  // buffers: null where the network has none
   DType dtype = DType::Float32;
   std::vector<Slot> slots;
@@ -106,7 +108,7 @@ class Tape {
  public:
   // Records at `parameters` (and `buffers`: running statistics), which must outlive the recording.
   Tape(const Stream& stream, const Arena& parameters, const Arena* buffers = nullptr,
-       Mode mode = Mode::Training);
+       Mode mode = Mode::Training, ConvAlgorithm convolution = ConvAlgorithm::Auto);
 
   // Data from outside; `data` (on the stream's device) is read while recording.
   Variable input(const std::string& name, const Shape& shape, DType dtype, const void* data);

@@ -71,6 +71,13 @@ OpRun Workspace::run_of(int node, Pass pass, const Point* at, Write mode, Write 
   return {stream_, *program_, memory_, node, pass, packed, running, mode, packed_mode};
 }
 
+template <class Run>
+void Workspace::observed(int node, Pass pass, const Run& run) const {
+  if (observer_ != nullptr) observer_->begin(node, pass);
+  run();
+  if (observer_ != nullptr) observer_->end(node, pass);
+}
+
 void Workspace::check_point(const Point& at, const char* where) const {
   BASIN_CHECK(at.program_ == program_, where, "the point belongs to another tape");
   BASIN_CHECK(at.parameters_ != nullptr, where, "the point stands nowhere: call move_to() first");
@@ -101,7 +108,7 @@ void Workspace::forward(const Point& at) {
   }
   for (int k = 0; k < static_cast<int>(program_->nodes.size()); ++k) {
     OpRun run = run_of(k, Pass::Forward, &at);
-    program_->nodes[k].op->forward(run);
+    observed(k, Pass::Forward, [&] { program_->nodes[k].op->forward(run); });
   }
   state_ = State::Forwarded;
   forwarded_at_ = at.parameters_;
@@ -129,7 +136,7 @@ void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Wri
   for (int k = static_cast<int>(program_->nodes.size()) - 1; k >= 0; --k) {
     if (!program_->nodes[k].differentiated) continue;
     OpRun run = run_of(k, Pass::Backward, &at, mode, packed_mode);
-    program_->nodes[k].op->backward(run);
+    observed(k, Pass::Backward, [&] { program_->nodes[k].op->backward(run); });
   }
   state_ = State::Backwarded;
 }

@@ -48,6 +48,9 @@ class Workspace {
   void unpack(Arena& gradient, Write mode);
   std::byte* packed_gradient() const { return packed_gradient_.data(); }
 
+  // Null: nobody looks on. The observer must outlive the replays that it sees.
+  void observe(ReplayObserver* observer) { observer_ = observer; }
+
   // After forward(): the batch's statistics into the running ones.
   void track(Arena& buffers);
 
@@ -73,6 +76,8 @@ class Workspace {
   void use_gradient(Arena& gradient);
   OpRun run_of(int node, Pass pass, const Point* at, Write mode = Write::Overwrite,
                Write packed_mode = Write::Overwrite) const;
+  template <class Run>
+  void observed(int node, Pass pass, const Run& run) const;
 
   std::shared_ptr<const Program> program_;
   Stream stream_;
@@ -80,6 +85,7 @@ class Workspace {
   Memory memory_;
   State state_ = State::Idle;
   const Arena* forwarded_at_ = nullptr;
+  ReplayObserver* observer_ = nullptr;
 };
 
 }  // namespace basin

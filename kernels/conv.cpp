@@ -6,6 +6,7 @@
 
 #include "kernels/conv_backend.h"
 #include "kernels/error.h"
+#include "kernels/winograd.h"
 
 namespace basin {
 namespace {
@@ -33,11 +34,17 @@ std::string to_string(const ConvShape& s) {
 }
 
 template <class T>
-Conv<T>::Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes) : passes_(passes) {
+Conv<T>::Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes,
+              ConvAlgorithm algorithm)
+    : passes_(passes) {
   check_shape(shape);
   BASIN_CHECK(!stream.is_cuda(), "[conv] stream", "found a CUDA stream, expected a CPU's");
   if constexpr (std::is_same_v<T, float>) {
-    backend_ = make_onednn_conv(stream, shape, passes);
+    const bool winograd = algorithm == ConvAlgorithm::Winograd ? winograd_fits(shape)
+                          : algorithm == ConvAlgorithm::Auto   ? winograd_is_faster(shape)
+                                                               : false;
+    backend_ = winograd ? make_winograd_conv(stream, shape, passes)
+                        : make_onednn_conv(stream, shape, passes);
   } else {
     backend_ = std::make_unique<LoopConv<T>>(shape);
   }

@@ -1,5 +1,6 @@
 // 2-D convolution (cross-correlation), NHWC, square kernel, equal stride and padding in both
-// directions. oneDNN on a CPU, cuDNN on CUDA, plain loops in float64 on a CPU (reference.h).
+// directions. Winograd or oneDNN on a CPU, cuDNN on CUDA, plain loops in float64 on a CPU
+// (reference.h).
 //
 //   x: [n, h, w, c_in]   w: [c_out, kernel, kernel, c_in]   y: [n, h_out, w_out, c_out]
 #pragma once
@@ -29,6 +30,10 @@ std::string to_string(const ConvShape& shape);
 // Which passes a convolution must be able to run.
 enum class ConvPasses { Forward, ForwardAndFilter, All };
 
+// How float32 is convolved on a CPU: Winograd's way (winograd.h) where it fits the shape, or always
+// directly. Auto: Winograd where it also is the faster one.
+enum class ConvAlgorithm { Auto, Winograd, Direct };
+
 // What any one of the three passes costs at least: two of x, w and y are read, the third written.
 // A product with the padding counts like any other, as is the custom.
 template <class T>
@@ -51,7 +56,8 @@ template <class T>
 class Conv {
  public:
   // A shape that makes no image is an Error(Usage); a pass left out of `passes` is one when called.
-  Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes);
+  Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes,
+       ConvAlgorithm algorithm = ConvAlgorithm::Auto);
   ~Conv();
   Conv(Conv&&) noexcept;
 

@@ -33,11 +33,11 @@ std::vector<T> ones(int64_t bytes, T*& start) {
 enum class Pass { Forward, Data, Filter, Pack };
 
 template <class T>
-void run(benchmark::State& state, const Layer& layer, Pass pass) {
+void run(benchmark::State& state, const Layer& layer, Pass pass, ConvAlgorithm algorithm) {
   const ConvShape s = {state.range(0), layer.side,   layer.side,   layer.c_in,
                        layer.c_out,    layer.kernel, layer.stride, layer.kernel / 2};
   const Stream stream = Stream::cpu(static_cast<int>(state.range(1)));
-  const Conv<T> conv(stream, s, ConvPasses::All);
+  const Conv<T> conv(stream, s, ConvPasses::All, algorithm);
   T *packed, *scratch;
   const auto packed_memory = ones(conv.packed_bytes(), packed);
   const auto scratch_memory = ones(conv.scratch_bytes(), scratch);
@@ -66,7 +66,7 @@ void run(benchmark::State& state, const Layer& layer, Pass pass) {
 }
 
 template <class T>
-void add(const std::string& type) {
+void add(const std::string& type, ConvAlgorithm algorithm) {
   const std::pair<const char*, Pass> passes[] = {{"forward", Pass::Forward},
                                                  {"data", Pass::Data},
                                                  {"filter", Pass::Filter},
@@ -74,9 +74,10 @@ void add(const std::string& type) {
   for (const Layer& layer : kLayers) {
     for (const auto& [name, pass] : passes) {
       const std::string full = "conv_" + type + "/" + layer.name + "/" + name;
-      benchmark::RegisterBenchmark(
-          full.c_str(),
-          [&layer, pass = pass](benchmark::State& state) { run<T>(state, layer, pass); })
+      benchmark::RegisterBenchmark(full.c_str(),
+                                   [&layer, algorithm, pass = pass](benchmark::State& state) {
+                                     run<T>(state, layer, pass, algorithm);
+                                   })
           ->ArgNames({"n", "threads"})
           ->ArgsProduct({{32}, {1, 2}})
           ->UseRealTime();
@@ -85,8 +86,9 @@ void add(const std::string& type) {
 }
 
 const bool kAdded = [] {
-  add<float>("float");
-  add<double>("double");
+  add<float>("float", ConvAlgorithm::Auto);
+  add<float>("direct", ConvAlgorithm::Direct);
+  add<double>("double", ConvAlgorithm::Auto);
   return true;
 }();
 

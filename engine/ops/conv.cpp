@@ -10,19 +10,21 @@ namespace {
 template <class T>
 struct ConvState final : OpState {
   Conv<T> conv;
-  ConvState(const Stream& stream, const ConvShape& shape, ConvPasses passes)
-      : conv(stream, shape, passes) {}
+  ConvState(const Stream& stream, const ConvShape& shape, ConvPasses passes,
+            ConvAlgorithm algorithm)
+      : conv(stream, shape, passes, algorithm) {}
 };
 
 template <class T>
 struct ConvOp final : Op {
   ConvShape shape;
   ConvPasses passes;
+  ConvAlgorithm algorithm;
   int64_t scratch, packed, packed_gradient;
 
-  ConvOp(const ConvShape& shape, ConvPasses passes, const Stream* stream)
-      : shape(shape), passes(passes) {
-    const Conv<T> conv(*stream, shape, passes);
+  ConvOp(const ConvShape& shape, ConvPasses passes, ConvAlgorithm algorithm, const Stream* stream)
+      : shape(shape), passes(passes), algorithm(algorithm) {
+    const Conv<T> conv(*stream, shape, passes, algorithm);
     scratch = conv.scratch_bytes();
     packed = conv.packed_bytes();
     packed_gradient = conv.packed_gradient_size() * int64_t{sizeof(T)};
@@ -36,7 +38,7 @@ struct ConvOp final : Op {
             .packed_gradient = packed_gradient};
   }
   std::unique_ptr<OpState> make_state(const Stream& stream) const override {
-    return std::make_unique<ConvState<T>>(stream, shape, passes);
+    return std::make_unique<ConvState<T>>(stream, shape, passes, algorithm);
   }
   void pack(OpRun& r) const override {
     r.state<ConvState<T>>().conv.pack(r.stream, r.in<T>(1), r.packed());
@@ -86,7 +88,7 @@ Variable conv2d(const Variable& x, const Variable& w, const ConvOptions& options
               ws[1], xs);
   const Stream* stream = &tape.stream;
   const Shape y{xs[0], shape.h_out(), shape.w_out(), ws[0]};
-  return record<ConvOp>(tape, {x, w}, {y}, shape, passes, stream)[0];
+  return record<ConvOp>(tape, {x, w}, {y}, shape, passes, tape.program->convolution, stream)[0];
 }
 
 }  // namespace basin

@@ -4,141 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cmath>
-#include <cstring>
 #include <thread>
 
 #include "kernels/error.h"
-#include "kernels/reference.h"
-#include "tests/support/compare.h"
-#include "tests/support/poison.h"
+#include "tests/support/conv_case.h"
 
-namespace basin {
+namespace basin::test {
 namespace {
-
-using test::Guarded;
-using test::random_values;
-
-// Memory of `size` elements with 4 KiB of NaN behind it that must stay as it is: a library that
-// writes past the end may well skip the first few hundred bytes.
-template <class T>
-class Roomy {
- public:
-  explicit Roomy(int64_t size) : size_(size), memory_(size + kMargin) {}
-  static Roomy of_bytes(int64_t bytes) { return Roomy(ceil_div<int64_t>(bytes, sizeof(T))); }
-  T* data() { return memory_.data(); }
-  std::span<const T> span() const { return {memory_.data(), static_cast<size_t>(size_)}; }
-  bool intact() const {
-    const T nan = test::poison<T>();
-    for (int64_t i = size_; i < memory_.size(); ++i) {
-      if (std::memcmp(memory_.data() + i, &nan, sizeof(T)) != 0) return false;
-    }
-    return memory_.intact();
-  }
-
- private:
-  static constexpr int64_t kMargin = 4096 / sizeof(T);
-  int64_t size_;
-  Guarded<T> memory_;
-};
-
-// What a sum should be, and the sum of its terms' magnitudes, by which rounding is judged.
-struct Expected {
-  std::vector<double> value, size;
-};
-
-// A sum of `terms` products, in any order, is off by at most terms * eps * size.
-template <class T>
-testing::AssertionResult agrees(std::span<const T> found, const Expected& expected, double times,
-                                double terms) {
-  for (size_t i = 0; i < expected.value.size(); ++i) {
-    const double tolerance = times * (terms + 2) * test::eps_of<T>() * expected.size[i];
-    if (!test::within(found[i], times * expected.value[i], tolerance)) {
-      return testing::AssertionFailure() << "at " << i << " found " << found[i] << ", expected "
-                                         << times * expected.value[i] << " +- " << tolerance;
-    }
-  }
-  return testing::AssertionSuccess();
-}
-
-// One shape's inputs, and float64's three results.
-template <class T>
-struct Case {
-  explicit Case(const ConvShape& s)
-      : shape(s),
-        x(random_values<T>(s.input_size(), 1)),
-        w(random_values<T>(s.weight_size(), 2)),
-        dy(random_values<T>(s.output_size(), 3)) {
-    const Stream one = Stream::cpu(1);
-    for (const bool magnitudes : {false, true}) {
-      const auto wide = [&](const std::vector<T>& v) {
-        std::vector<double> r(v.begin(), v.end());
-        for (double& e : r) e = magnitudes ? std::abs(e) : e;
-        return r;
-      };
-      const auto x64 = wide(x), w64 = wide(w), dy64 = wide(dy);
-      std::vector<double> y64(s.output_size()), dx64(x64.size()), dw64(w64.size());
-      reference::conv_forward(one, s, x64.data(), w64.data(), y64.data());
-      reference::conv_backward_data(one, s, dy64.data(), w64.data(), dx64.data(), Write::Overwrite);
-      reference::conv_backward_filter(one, s, x64.data(), dy64.data(), dw64.data(),
-                                      Write::Overwrite);
-      (magnitudes ? y.size : y.value) = y64;
-      (magnitudes ? dx.size : dx.value) = dx64;
-      (magnitudes ? dw.size : dw.value) = dw64;
-    }
-  }
-  ConvShape shape;
-  std::vector<T> x, w, dy;
-  Expected y, dx, dw;
-};
-
-// The passes in both write modes, with NaN in all memory before and sentinels behind it.
-template <class T>
-void check(const Case<T>& c, int threads, ConvPasses passes = ConvPasses::All) {
-  const ConvShape& s = c.shape;
-  const Stream stream = Stream::cpu(threads);
-  const Conv<T> conv(stream, s, passes);
-  SCOPED_TRACE(to_string(s) + ", threads " + std::to_string(threads) + ": " + conv.description());
-  const bool is_packed = conv.packed_gradient_size() > 0;
-  const int64_t gradient_size = is_packed ? conv.packed_gradient_size() : s.weight_size();
-  const double taps = s.kernel * s.kernel, positions = s.n * s.h_out() * s.w_out();
-
-  const Guarded<T> x(c.x), w(c.w), dy(c.dy);
-  auto packed = Roomy<T>::of_bytes(conv.packed_bytes());
-  auto scratch = Roomy<T>::of_bytes(conv.scratch_bytes());
-  Roomy<T> y(s.output_size()), y_again(s.output_size()), dx(s.input_size()),
-      gradient(gradient_size);
-  conv.pack(stream, w.data(), packed.data());
-  conv.forward(stream, x.data(), w.data(), packed.data(), y.data(), scratch.data());
-  conv.forward(stream, x.data(), w.data(), packed.data(), y_again.data(), scratch.data());
-  EXPECT_TRUE(agrees(y.span(), c.y, 1, taps * s.c_in));
-  EXPECT_TRUE(test::same_bytes(y.span(), y_again.span()));
-
-  for (const int times : {1, 2}) {
-    const Write mode = times == 1 ? Write::Overwrite : Write::Accumulate;
-    if (passes == ConvPasses::All) {
-      conv.backward_data(stream, dy.data(), w.data(), packed.data(), dx.data(), mode,
-                         scratch.data());
-      EXPECT_TRUE(agrees(dx.span(), c.dx, times, taps * s.c_out));
-    }
-    conv.backward_filter(stream, x.data(), dy.data(), gradient.data(), mode, scratch.data());
-    if (!is_packed) {
-      EXPECT_TRUE(agrees(gradient.span(), c.dw, times, positions));
-    } else {
-      for (const T g : gradient.span()) ASSERT_TRUE(std::isfinite(g));
-      Roomy<T> dw(s.weight_size());
-      conv.unpack_gradient(stream, gradient.data(), dw.data(), Write::Overwrite);
-      EXPECT_TRUE(agrees(dw.span(), c.dw, times, positions));
-      conv.unpack_gradient(stream, gradient.data(), dw.data(), Write::Accumulate);
-      EXPECT_TRUE(agrees(dw.span(), c.dw, 2 * times, positions));
-      EXPECT_TRUE(dw.intact());
-    }
-  }
-  EXPECT_TRUE(x.intact() && w.intact() && dy.intact());
-  EXPECT_TRUE(packed.intact());
-  EXPECT_TRUE(scratch.intact());
-  EXPECT_TRUE(y.intact() && dx.intact() && gradient.intact());
-}
 
 constexpr std::array<int64_t, 8> kChannels = {1, 2, 3, 4, 8, 13, 16, 32};
 
@@ -149,8 +21,8 @@ void check_kernel(int64_t kernel, int64_t stride, int64_t padding) {
       // Odd images, and one of 16 x 16: the least where oneDNN's weight gradient shares an image.
       const int64_t turn = static_cast<int64_t>(i + j / 2), n = turn % 2 == 0 ? 1 : 5;
       const int64_t h = std::array{7, 16, 9}[turn % 3], w = std::array{7, 16, 4}[turn % 3];
-      const Case<T> c({n, h, w, kChannels[i], kChannels[j], kernel, stride, padding});
-      for (const int threads : {1, 2}) check(c, threads);
+      const ConvCase<T> c({n, h, w, kChannels[i], kChannels[j], kernel, stride, padding});
+      for (const int threads : {1, 2}) expect_conv(c, threads);
     }
   }
 }
@@ -179,7 +51,7 @@ TYPED_TEST(ConvTest, OtherKernels) {
                              {1, 1, 1, 5, 5, 3, 1, 1},
                              {2, 4, 4, 3, 2, 1, 1, 2},
                              {3, 5, 6, 8, 8, 1, 3, 0}}) {
-    for (const int threads : {1, 2}) check(Case<TypeParam>(s), threads);
+    for (const int threads : {1, 2}) expect_conv(ConvCase<TypeParam>(s), threads);
   }
 }
 
@@ -188,10 +60,10 @@ TYPED_TEST(ConvTest, OtherKernels) {
 TEST(ConvShortcut, StaysWithinItsMemory) {
   for (const int64_t c_in : {1, 3, 4, 8, 15}) {
     for (const int64_t n : {1, 5}) {
-      const Case<float> c({n, 32, 32, c_in, 2 * c_in, 1, 2, 0});
+      const ConvCase<float> c({n, 32, 32, c_in, 2 * c_in, 1, 2, 0});
       for (const int threads : {1, 2}) {
-        check(c, threads);
-        check(c, threads, ConvPasses::ForwardAndFilter);
+        expect_conv(c, threads);
+        expect_conv(c, threads, ConvPasses::ForwardAndFilter);
       }
     }
   }
@@ -225,18 +97,18 @@ TEST(ConvDescription, NothingInResnetTinyRunsByPlainLoops) {
 // engine runs chunks of a batch.
 TYPED_TEST(ConvTest, RunsConcurrently) {
   using T = TypeParam;
-  const Case<T> c({4, 16, 16, 16, 16, 3, 1, 1});
+  const ConvCase<T> c({4, 16, 16, 16, 16, 3, 1, 1});
   std::vector<std::thread> threads;
-  for (int i = 0; i < 3; ++i) threads.emplace_back([&c] { check(c, 1); });
+  for (int i = 0; i < 3; ++i) threads.emplace_back([&c] { expect_conv(c, 1); });
   for (auto& t : threads) t.join();
 #pragma omp parallel num_threads(2)
-  check(c, 1);
+  expect_conv(c, 1);
 }
 
 TYPED_TEST(ConvTest, MayBeMoved) {
   using T = TypeParam;
   const Stream stream = Stream::cpu(1);
-  const Case<T> c({1, 5, 5, 4, 4, 3, 1, 1});
+  const ConvCase<T> c({1, 5, 5, 4, 4, 3, 1, 1});
   Conv<T> first(stream, c.shape, ConvPasses::Forward);
   const Conv<T> conv(std::move(first));
   auto packed = Roomy<T>::of_bytes(conv.packed_bytes());
@@ -291,7 +163,7 @@ TYPED_TEST(ConvTest, RefusesPassesThatItWasNotMadeFor) {
 }
 
 TEST(ConvThreads, AreTheConstructors) {
-  const Case<float> c({1, 4, 4, 16, 16, 3, 1, 1});
+  const ConvCase<float> c({1, 4, 4, 16, 16, 3, 1, 1});
   const Conv<float> conv(Stream::cpu(1), c.shape, ConvPasses::Forward);
   auto packed = Roomy<float>::of_bytes(conv.packed_bytes());
   EXPECT_EQ(error_of([&] { conv.pack(Stream::cpu(2), c.w.data(), packed.data()); }),
@@ -307,4 +179,4 @@ TEST(ConvCost, CountsEachOperandOnce) {
 }
 
 }  // namespace
-}  // namespace basin
+}  // namespace basin::test

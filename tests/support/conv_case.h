@@ -1,0 +1,151 @@
+// Convolution against float64's loops, whatever runs it: every pass in both write modes, in hostile
+// memory.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels/conv.h"
+#include "kernels/reference.h"
+#include "tests/support/compare.h"
+#include "tests/support/poison.h"
+
+namespace basin::test {
+
+// Memory of `size` elements with 4 KiB of NaN behind it that must stay as it is: a library that
+// writes past the end may well skip the first few hundred bytes.
+template <class T>
+class Roomy {
+ public:
+  explicit Roomy(int64_t size) : size_(size), memory_(size + kMargin) {}
+  static Roomy of_bytes(int64_t bytes) { return Roomy(ceil_div<int64_t>(bytes, sizeof(T))); }
+  T* data() { return memory_.data(); }
+  std::span<const T> span() const { return {memory_.data(), static_cast<size_t>(size_)}; }
+  bool intact() const {
+    const T nan = poison<T>();
+    for (int64_t i = size_; i < memory_.size(); ++i) {
+      if (std::memcmp(memory_.data() + i, &nan, sizeof(T)) != 0) return false;
+    }
+    return memory_.intact();
+  }
+
+ private:
+  static constexpr int64_t kMargin = 4096 / sizeof(T);
+  int64_t size_;
+  Guarded<T> memory_;
+};
+
+// What a sum should be, and the sum of its terms' magnitudes, by which rounding is judged.
+struct Expected {
+  std::vector<double> value, size;
+
+  // Winograd's way mixes the values of a tile: a small one has the rounding of its neighbours.
+  Expected judged_by_the_largest() const {
+    return {value, std::vector<double>(size.size(), *std::max_element(size.begin(), size.end()))};
+  }
+};
+
+// A sum of `terms` products, in any order, is off by at most terms * eps * size.
+template <class T>
+testing::AssertionResult agrees(std::span<const T> found, const Expected& expected, double times,
+                                double terms) {
+  for (size_t i = 0; i < expected.value.size(); ++i) {
+    const double tolerance = times * (terms + 2) * eps_of<T>() * expected.size[i];
+    if (!within(found[i], times * expected.value[i], tolerance)) {
+      return testing::AssertionFailure() << "at " << i << " found " << found[i] << ", expected "
+                                         << times * expected.value[i] << " +- " << tolerance;
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+// One shape's inputs, and float64's three results.
+template <class T>
+struct ConvCase {
+  explicit ConvCase(const ConvShape& s)
+      : shape(s),
+        x(random_values<T>(s.input_size(), 1)),
+        w(random_values<T>(s.weight_size(), 2)),
+        dy(random_values<T>(s.output_size(), 3)) {
+    const Stream one = Stream::cpu(1);
+    for (const bool magnitudes : {false, true}) {
+      const auto wide = [&](const std::vector<T>& v) {
+        std::vector<double> r(v.begin(), v.end());
+        for (double& e : r) e = magnitudes ? std::abs(e) : e;
+        return r;
+      };
+      const auto x64 = wide(x), w64 = wide(w), dy64 = wide(dy);
+      std::vector<double> y64(s.output_size()), dx64(x64.size()), dw64(w64.size());
+      reference::conv_forward(one, s, x64.data(), w64.data(), y64.data());
+      reference::conv_backward_data(one, s, dy64.data(), w64.data(), dx64.data(), Write::Overwrite);
+      reference::conv_backward_filter(one, s, x64.data(), dy64.data(), dw64.data(),
+                                      Write::Overwrite);
+      (magnitudes ? y.size : y.value) = y64;
+      (magnitudes ? dx.size : dx.value) = dx64;
+      (magnitudes ? dw.size : dw.value) = dw64;
+    }
+  }
+  ConvShape shape;
+  std::vector<T> x, w, dy;
+  Expected y, dx, dw;
+};
+
+// The passes in both write modes, with NaN in all memory before and sentinels behind it.
+template <class T>
+void expect_conv(const ConvCase<T>& c, int threads, ConvPasses passes = ConvPasses::All,
+                 ConvAlgorithm algorithm = ConvAlgorithm::Auto) {
+  const ConvShape& s = c.shape;
+  const Stream stream = Stream::cpu(threads);
+  const Conv<T> conv(stream, s, passes, algorithm);
+  SCOPED_TRACE(to_string(s) + ", threads " + std::to_string(threads) + ": " + conv.description());
+  const bool is_packed = conv.packed_gradient_size() > 0;
+  const int64_t gradient_size = is_packed ? conv.packed_gradient_size() : s.weight_size();
+  const double taps = s.kernel * s.kernel, positions = s.n * s.h_out() * s.w_out();
+
+  const bool mixes = conv.description().find("winograd") != std::string::npos;
+  const auto judged = [&](const Expected& e) { return mixes ? e.judged_by_the_largest() : e; };
+  const Expected expected_y = judged(c.y), expected_dx = judged(c.dx), expected_dw = judged(c.dw);
+
+  const Guarded<T> x(c.x), w(c.w), dy(c.dy);
+  auto packed = Roomy<T>::of_bytes(conv.packed_bytes());
+  auto scratch = Roomy<T>::of_bytes(conv.scratch_bytes());
+  Roomy<T> y(s.output_size()), y_again(s.output_size()), dx(s.input_size()),
+      gradient(gradient_size);
+  conv.pack(stream, w.data(), packed.data());
+  conv.forward(stream, x.data(), w.data(), packed.data(), y.data(), scratch.data());
+  conv.forward(stream, x.data(), w.data(), packed.data(), y_again.data(), scratch.data());
+  EXPECT_TRUE(agrees(y.span(), expected_y, 1, taps * s.c_in));
+  EXPECT_TRUE(same_bytes(y.span(), y_again.span()));
+
+  for (const int times : {1, 2}) {
+    const Write mode = times == 1 ? Write::Overwrite : Write::Accumulate;
+    if (passes == ConvPasses::All) {
+      conv.backward_data(stream, dy.data(), w.data(), packed.data(), dx.data(), mode,
+                         scratch.data());
+      EXPECT_TRUE(agrees(dx.span(), expected_dx, times, taps * s.c_out));
+    }
+    conv.backward_filter(stream, x.data(), dy.data(), gradient.data(), mode, scratch.data());
+    if (!is_packed) {
+      EXPECT_TRUE(agrees(gradient.span(), expected_dw, times, positions));
+    } else {
+      for (const T g : gradient.span()) ASSERT_TRUE(std::isfinite(g));
+      Roomy<T> dw(s.weight_size());
+      conv.unpack_gradient(stream, gradient.data(), dw.data(), Write::Overwrite);
+      EXPECT_TRUE(agrees(dw.span(), expected_dw, times, positions));
+      conv.unpack_gradient(stream, gradient.data(), dw.data(), Write::Accumulate);
+      EXPECT_TRUE(agrees(dw.span(), expected_dw, 2 * times, positions));
+      EXPECT_TRUE(dw.intact());
+    }
+  }
+  EXPECT_TRUE(x.intact() && w.intact() && dy.intact());
+  EXPECT_TRUE(packed.intact());
+  EXPECT_TRUE(scratch.intact());
+  EXPECT_TRUE(y.intact() && dx.intact() && gradient.intact());
+}
+
+}  // namespace basin::test
