@@ -62,5 +62,7 @@ Command add_train(CLI::App& app);
 Command add_step(CLI::App& app);
 Command add_info(CLI::App& app);
 Command add_data(CLI::App& app);
+Command add_bench(CLI::App& app);
+Command add_profile(CLI::App& app);
 
 }  // namespace basin

@@ -6,7 +6,7 @@ namespace basin {
 
 constexpr int64_t kBatch = 500;
 
-Evaluation::Evaluation(TrainState& state, const Dataset& data, int threads)
+Evaluation::Evaluation(TrainState& state, const Dataset& data, const StepOptions& o)
     : loader_(data, std::min(kBatch, data.n), 0, Shuffle::No, {}, DropLast::No),
       size_(data.n),
       batch_(std::min(kBatch, data.n)),
@@ -18,9 +18,11 @@ Evaluation::Evaluation(TrainState& state, const Dataset& data, int threads)
                                                          .h = data.h,
                                                          .w = data.w,
                                                          .c = data.c,
-                                                         .threads = threads,
+                                                         .threads = o.threads,
                                                          .mode = Mode::Inference,
-                                                         .differentiate = Differentiate::No});
+                                                         .differentiate = Differentiate::No,
+                                                         .chunk = o.chunk,
+                                                         .convolution = o.convolution});
   };
   whole_ = make(batch_);
   if (size_ % batch_ != 0) rest_ = make(size_ % batch_);

@@ -13,8 +13,8 @@ namespace basin {
 
 class Evaluation {
  public:
-  // Both outlive it; the running statistics of `state` are read at each evaluation.
-  Evaluation(TrainState& state, const Dataset& data, int threads);
+  // All outlive it; the running statistics of `state` are read at each evaluation.
+  Evaluation(TrainState& state, const Dataset& data, const StepOptions& o);
 
   // Mean loss, and the share of labels that are met, at `weights`.
   std::pair<double, double> operator()(const Stream& stream, const Arena& weights);

@@ -1,6 +1,5 @@
 // basin info: devices, libraries, what was compiled in, models and their parameter counts.
 #include <filesystem>
-#include <fstream>
 
 #include "engine/data/dataset.h"
 #include "kernels/simd.h"
@@ -11,14 +10,6 @@
 
 namespace basin {
 namespace {
-
-std::string processor() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
 
 int run(int64_t width, int64_t classes, const CommonOptions& common) {
   fmt::print("basin {}\n", BASIN_VERSION);

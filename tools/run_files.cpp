@@ -170,7 +170,7 @@ void RunFiles::finish(const RunProgress& progress) {
   summary["parameters"] = parameters_;
   summary["plan_bytes"] = plan_bytes_;
   summary["device"] = o.device;
-  summary["threads"] = o.threads;
+  summary["threads"] = o.step.threads;
   summary["configuration"] = configuration(o);
   write_file_atomically(path("summary.json"), summary.dump(2) + "\n");
 }

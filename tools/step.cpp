@@ -6,7 +6,6 @@
 #include "engine/checkpoint.h"
 #include "engine/device.h"
 #include "tools/cli.h"
-#include "tools/optimizer_options.h"
 #include "tools/train_state.h"
 
 namespace basin {
@@ -165,15 +164,9 @@ Command add_step(CLI::App& app) {
   command->add_option("--width", o->width, "channels of the first stage; hidden units of an mlp")
       ->check(at_least(1))
       ->capture_default_str();
-  add_optimizer_options(*command, o->step.optimizer);
-  command->add_option("--l2", o->step.l2, "adds l2 / 2 |w|^2 to the loss of every pass")
-      ->check(non_negative())
-      ->capture_default_str();
+  add_step_options(*command, o->step);
   command->add_option("--lr", o->lr, "the learning rate")
       ->check(non_negative())
-      ->capture_default_str();
-  command->add_option("--chunk", o->step.chunk, "the most examples that a thread replays at once")
-      ->check(at_least(1))
       ->capture_default_str();
   add_common_options(*command, *common);
   command->footer(

@@ -1,4 +1,4 @@
-#include "tools/optimizer_options.h"
+#include "tools/step_options.h"
 
 #include <nlohmann/json.hpp>
 
@@ -9,8 +9,9 @@ const Choices<Decay> kDecay{{"l2", Decay::L2}, {"decoupled", Decay::Decoupled}};
 const Choices<StatisticsFrom> kStatistics{{"first", StatisticsFrom::First},
                                           {"both", StatisticsFrom::Both},
                                           {"frozen", StatisticsFrom::Frozen}};
-
-}  // namespace
+const Choices<ConvAlgorithm> kConvolution{{"auto", ConvAlgorithm::Auto},
+                                          {"winograd", ConvAlgorithm::Winograd},
+                                          {"direct", ConvAlgorithm::Direct}};
 
 void add_optimizer_options(CLI::App& command, OptimizerOptions& o) {
   const auto add = [&](const char* name, auto& value, const char* help) {
@@ -43,7 +44,22 @@ void add_optimizer_options(CLI::App& command, OptimizerOptions& o) {
       ->group("Optimiser");
 }
 
-nlohmann::ordered_json configuration(const OptimizerOptions& o) {
+}  // namespace
+
+void add_step_options(CLI::App& command, StepOptions& o) {
+  add_optimizer_options(command, o.optimizer);
+  command.add_option("--l2", o.l2, "adds l2 / 2 |w|^2 to the loss of every pass")
+      ->check(non_negative())
+      ->capture_default_str();
+  command.add_option("--chunk", o.chunk, "the most examples that a thread replays at once")
+      ->check(at_least(1))
+      ->capture_default_str();
+  add_choice(command, "--convolution", o.convolution, kConvolution,
+             "how a CPU convolves float32 where Winograd's way fits");
+}
+
+nlohmann::ordered_json configuration(const StepOptions& step) {
+  const OptimizerOptions& o = step.optimizer;
   return {{"optimizer", o.name},
           {"rho", o.rho},
           {"sam-steps", o.sam_steps},
@@ -53,7 +69,12 @@ nlohmann::ordered_json configuration(const OptimizerOptions& o) {
           {"momentum", o.descent.momentum},
           {"nesterov", o.descent.nesterov == Nesterov::Yes},
           {"weight-decay", o.descent.decay},
-          {"decay", choice_name(kDecay, o.descent.form)}};
+          {"decay", choice_name(kDecay, o.descent.form)},
+          {"l2", step.l2},
+          {"batch", step.batch},
+          {"threads", step.threads},
+          {"chunk", step.chunk},
+          {"convolution", choice_name(kConvolution, step.convolution)}};
 }
 
 }  // namespace basin

@@ -1,15 +1,26 @@
-// The optimiser's options, the same for every command that takes a step.
+// What a training step is asked to do: the same options for every command that takes one.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "kernels/conv.h"
 #include "optim/optimizer.h"
 #include "tools/cli.h"
 
 namespace basin {
 
-void add_optimizer_options(CLI::App& command, OptimizerOptions& options);
+struct StepOptions {
+  OptimizerOptions optimizer;
+  double l2 = 0;  // adds l2 / 2 |w|^2 to the loss of every pass
+  int64_t batch = 128;
+  int threads = 1;
+  int64_t chunk = 16;  // the most examples that a thread replays at once
+  ConvAlgorithm convolution = ConvAlgorithm::Auto;
+};
+
+// All but batch and threads.
+void add_step_options(CLI::App& command, StepOptions& options);
 // The options by their names on the command line.
-nlohmann::ordered_json configuration(const OptimizerOptions& options);
+nlohmann::ordered_json configuration(const StepOptions& options);
 
 }  // namespace basin

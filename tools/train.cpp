@@ -1,7 +1,6 @@
 // basin train: a network on a data set, with SGD or SAM.
 #include "optim/schedule.h"
 #include "tools/cli.h"
-#include "tools/optimizer_options.h"
 #include "tools/plot.h"
 #include "tools/progress.h"
 #include "tools/trainer.h"
@@ -11,7 +10,7 @@ namespace {
 
 int run(TrainOptions& o, const CommonOptions& common) {
   o.device = common.device;
-  o.threads = common.threads;
+  o.step.threads = common.threads;
   o.seed = common.seed;
   TrainDisplay display(o.epochs, common.quiet ? Quiet::Yes : Quiet::No);
   const TrainResult result = run_training(o, display);
@@ -23,7 +22,7 @@ int run(TrainOptions& o, const CommonOptions& common) {
   display.table(result.epochs);
   const std::string problem = run_plot(
       {"run", o.out + "/metrics.jsonl", "--out", o.out + "/plot.png", "--title",
-       fmt::format("{}, width {}, {}, {}", o.model, o.width, o.dataset, o.optimizer.name)});
+       fmt::format("{}, width {}, {}, {}", o.model, o.width, o.dataset, o.step.optimizer.name)});
   if (!common.quiet) {
     fmt::print("{}\n", problem.empty()
                            ? "written to " + o.out + " (plot.png, checkpoint.safetensors)"
@@ -53,11 +52,8 @@ Command add_train(CLI::App& app) {
   command->add_option("--label-noise", o->label_noise, "the share of training labels made wrong")
       ->check(fraction())
       ->capture_default_str();
-  add_optimizer_options(*command, o->optimizer);
-  command->add_option("--l2", o->l2, "adds l2 / 2 |w|^2 to the loss of every pass")
-      ->check(non_negative())
-      ->capture_default_str();
-  command->add_option("--batch", o->batch, "examples of a step")
+  add_step_options(*command, o->step);
+  command->add_option("--batch", o->step.batch, "examples of a step")
       ->check(at_least(1))
       ->capture_default_str();
   command->add_option("--epochs", o->epochs, "")->check(at_least(1))->capture_default_str();
@@ -66,9 +62,6 @@ Command add_train(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--schedule", o->schedule, "of the learning rate: " + listed(schedule_names()))
-      ->capture_default_str();
-  command->add_option("--chunk", o->chunk, "the most examples that a thread replays at once")
-      ->check(at_least(1))
       ->capture_default_str();
   command->add_option("--out", o->out, "the folder of the run's files")->capture_default_str();
   command->add_flag("--resume", o->resume, "go on from the checkpoint in --out");

@@ -4,8 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tools/optimizer_options.h"
-
 namespace basin {
 
 using Json = nlohmann::ordered_json;
@@ -17,15 +15,11 @@ Json configuration(const TrainOptions& o) {
   if (o.test_size > 0) c["test-size"] = o.test_size;
   c["augment"] = o.augment;
   c["label-noise"] = o.label_noise;
-  c.update(configuration(o.optimizer));
-  c["l2"] = o.l2;
-  c["batch"] = o.batch;
+  c.update(configuration(o.step));
   c["epochs"] = o.epochs;
   c["lr"] = o.lr;
   c["schedule"] = o.schedule;
   c["device"] = o.device;
-  c["threads"] = o.threads;
-  c["chunk"] = o.chunk;
   c["seed"] = o.seed;
   return c;
 }

@@ -5,7 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "optim/optimizer.h"
+#include "tools/step_options.h"
 
 namespace basin {
 
@@ -16,15 +16,11 @@ struct TrainOptions {
   int64_t train_size = 0, test_size = 0;  // 0: all
   bool augment = false;
   double label_noise = 0;
-  OptimizerOptions optimizer;
-  double l2 = 0;  // in the loss
-  int64_t batch = 128;
+  StepOptions step;
   int epochs = 1;
   double lr = 0.1;
   std::string schedule = "piecewise";
   std::string device = "cpu";
-  int threads = 1;
-  int64_t chunk = 16;
   uint64_t seed = 0;
   std::string out = "out/train";
   bool resume = false;

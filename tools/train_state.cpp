@@ -35,6 +35,7 @@ TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType 
                     .mode = mode,
                     .whole_batch = model.batch_norm == HasBatchNorm::Yes && mode == Mode::Training,
                     .chunk = o.chunk,
+                    .convolution = o.convolution,
                     .l2 = o.l2});
 }
 

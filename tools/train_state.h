@@ -6,17 +6,9 @@
 
 #include "engine/chunked_replay.h"
 #include "models/model.h"
-#include "optim/optimizer.h"
+#include "tools/step_options.h"
 
 namespace basin {
-
-struct StepOptions {
-  OptimizerOptions optimizer;
-  int64_t batch = 128;
-  int threads = 1;
-  int64_t chunk = 16;  // the most examples that a thread replays at once
-  double l2 = 0;       // adds l2 / 2 |w|^2 to the loss of every pass
-};
 
 struct TrainState {
   // Weights and running statistics are the initial ones of `seed`. Throws Error(Usage) for a

@@ -46,7 +46,7 @@ class Run {
   Run(const TrainOptions& o, TrainObserver& observer)
       : o_(o),
         observer_(observer),
-        stream_(Device::parse(o.device).stream(o.threads)),
+        stream_(Device::parse(o.device).stream(o.step.threads)),
         data_(load(o)),
         state_(stream_,
                {.name = o.model,
@@ -55,19 +55,13 @@ class Run {
                 .h = data_.train.h,
                 .w = data_.train.w,
                 .c = data_.train.c},
-               DType::Float32,
-               {.optimizer = o.optimizer,
-                .batch = o.batch,
-                .threads = o.threads,
-                .chunk = o.chunk,
-                .l2 = o.l2},
-               o.seed),
-        loader_(data_.train, o.batch, o.seed, Shuffle::Yes,
+               DType::Float32, o.step, o.seed),
+        loader_(data_.train, o.step.batch, o.seed, Shuffle::Yes,
                 {.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"},
                 DropLast::Yes) {
     const Dataset& train = data_.train;
-    images_.resize(o.batch * train.h * train.w * train.c);
-    labels_.resize(o.batch);
+    images_.resize(o.step.batch * train.h * train.w * train.c);
+    labels_.resize(o.step.batch);
   }
 
   TrainResult operator()() {
@@ -79,7 +73,7 @@ class Run {
         "{} (width {}, {} parameters) on {}: {} training and {} test examples; plan {:.1f} MiB",
         o_.model, o_.width, state_.model.parameters->count(), o_.dataset, data_.train.n,
         data_.test.n, static_cast<double>(plan_bytes) / (1 << 20)));
-    Evaluation evaluate(state_, data_.test, o_.threads);
+    Evaluation evaluate(state_, data_.test, o_.step);
     const SignalWatch signals;
     TrainResult result;
     const auto save = [&] { files.save(progress_, state_); };
@@ -98,12 +92,12 @@ class Run {
           .epoch = progress_.epoch,
           .step = progress_.epoch * steps,
           .train_loss = progress_.loss_sum / static_cast<double>(steps),
-          .train_accuracy = progress_.correct_sum / static_cast<double>(steps * o_.batch),
+          .train_accuracy = progress_.correct_sum / static_cast<double>(steps * o_.step.batch),
           .test_loss = test_loss,
           .test_accuracy = test_accuracy,
           .learning_rate = rate,
           .images_per_second =
-              static_cast<double>((steps - first_step_) * o_.batch) / train_seconds,
+              static_cast<double>((steps - first_step_) * o_.step.batch) / train_seconds,
           .seconds = seconds_since(start)};
       progress_.epochs.push_back(metrics);
       ++progress_.epoch;
@@ -125,8 +119,8 @@ class Run {
                 "found {}, expected 1 to the {} examples", o.test_size, data.test.n);
     if (o.test_size > 0) data.test.take(o.test_size);
     if (o.label_noise > 0) apply_label_noise(data.train, o.label_noise, o.seed);
-    BASIN_CHECK(o.batch >= 1 && o.batch <= data.train.n, "--batch",
-                "found {}, expected 1 to the {} training examples", o.batch, data.train.n);
+    BASIN_CHECK(o.step.batch >= 1 && o.step.batch <= data.train.n, "--batch",
+                "found {}, expected 1 to the {} training examples", o.step.batch, data.train.n);
     BASIN_CHECK(o.epochs >= 1, "--epochs", "found {}, expected at least 1", o.epochs);
     static_cast<void>(learning_rate(o.schedule, o.lr, 1, o.epochs));  // there is such a schedule
     return data;
@@ -162,10 +156,10 @@ class Run {
       progress_.step_in_epoch = i + 1;
       const double done = static_cast<double>(i + 1 - first_step_);
       progress_.note_step((progress_.epoch - 1) * steps + i + 1, loss,
-                          correct / static_cast<double>(o_.batch));
+                          correct / static_cast<double>(o_.step.batch));
       observer_.step_done(progress_.epoch, i + 1, steps, loss,
-                          progress_.correct_sum / static_cast<double>((i + 1) * o_.batch), rate,
-                          done * static_cast<double>(o_.batch) / seconds_since(start));
+                          progress_.correct_sum / static_cast<double>((i + 1) * o_.step.batch),
+                          rate, done * static_cast<double>(o_.step.batch) / seconds_since(start));
     }
     return rate;
   }

@@ -1,10 +1,11 @@
-// The libraries that this build uses, with their versions.
+// What a measurement was made on, and with.
 #pragma once
 
 #include <string>
 
 namespace basin {
 
-std::string library_versions();
+std::string library_versions();  // of the libraries that this build uses
+std::string processor();         // the CPU's name
 
 }  // namespace basin

@@ -1,0 +1,112 @@
+// `basin bench step` and `basin profile`: what they print and write; speeds are not judged.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/cli.h"
+#include "tools/step_bench.h"
+
+namespace basin::test {
+namespace {
+
+using Json = nlohmann::json;
+using testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+const Words kSmall{"--model", "resnet_tiny_gn", "--width", "4", "--batch", "20", "--threads", "2"};
+
+TEST(Bench, Median) {
+  EXPECT_EQ(median({3}), 3);
+  EXPECT_EQ(median({4, 1, 3}), 3);
+  EXPECT_EQ(median({4, 1, 3, 2}), 2.5);
+}
+
+TEST(Bench, StepWritesWhatItMeasured) {
+  const Folder folder;
+  const std::string path = folder.file("b.json");
+  const ProgramResult result =
+      run_program(Words{"bench", "step", "--repeats", "3", "--json", path} + kSmall);
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("chunks of 10"));
+  const Json all = Json::parse(bytes_of(path));
+  for (const char* key :
+       {"processor", "instruction_set", "libraries", "threads", "date", "command"})
+    EXPECT_TRUE(all["context"].contains(key)) << key;
+  ASSERT_EQ(all["results"].size(), 2U);
+  const Json &sgd = all["results"][0], &sam = all["results"][1];
+  EXPECT_EQ(sgd["optimizer"], "sgd");
+  EXPECT_EQ(sam["optimizer"], "sam");
+  for (const Json& row : all["results"]) {
+    EXPECT_EQ(row["engine"], "basin");
+    EXPECT_EQ(row["repeats"], 3);
+    EXPECT_LE(row["min_ms"], row["median_ms"]);
+    EXPECT_LE(row["median_ms"], row["max_ms"]);
+    for (const char* part : {"forward", "backward", "descent"}) {
+      EXPECT_GT(row["parts_ms"][part], 0) << part;
+    }
+  }
+  EXPECT_EQ(sgd["parts_ms"]["ascent"], 0);
+  EXPECT_GT(sam["parts_ms"]["ascent"], 0);
+}
+
+// A peer that is a script: it answers each request with a number of its own, or with a refusal.
+std::string fake_peer(const Folder& folder) {
+  const std::string path = folder.file("python");
+  write_bytes(path,
+              "#!/bin/sh\necho 1.2.3\n"
+              "while read mode optimizer; do\n"
+              "  case $mode in eager) echo 40.5;; chunks) echo 30.5;; *) echo none no compiler;; "
+              "esac\ndone\n");
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  return path;
+}
+
+TEST(Bench, APeerIsMeasuredInTurns) {
+  const Folder folder;
+  const std::string path = folder.file("b.json");
+  const ProgramResult result =
+      run_program(Words{"bench", "step", "--repeats", "2", "--json", path, "--optimizer", "sam",
+                        "--peer", "pytorch", "--python", fake_peer(folder)} +
+                  kSmall);
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("not measured: pytorch compiled sam: no compiler"));
+  EXPECT_THAT(result.out, HasSubstr("PyTorch 1.2.3"));
+  const Json rows = Json::parse(bytes_of(path))["results"];
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[1]["engine"], "pytorch eager");
+  EXPECT_EQ(rows[1]["median_ms"], 40.5);
+  EXPECT_EQ(rows[2]["median_ms"], 30.5);
+}
+
+TEST(Bench, WrongUse) {
+  const auto refused = [](const Words& words, const Words& parts) {
+    expect_failure(run_program(Words{"bench", "step", "--repeats", "1"} + words), 2, parts);
+  };
+  refused({"--model", "nonsense"}, {"--model", "'nonsense'"});
+  refused({"--optimizer", "sgd,adam"}, {"--optimizer", "'adam'", "sam"});
+  refused({"--peer", "jax"}, {"--peer", "'jax'", "pytorch"});
+  refused({"--repeats", "0"}, {"--repeats", "found 0"});
+  refused(Words{"--peer", "pytorch", "--python", "/bin/false"} + kSmall, {"--peer", "/bin/false"});
+}
+
+TEST(Profile, EveryOpOfEveryChunkIsInTheTrace) {
+  const Folder folder;
+  const std::string path = folder.file("t.json");
+  const ProgramResult result =
+      run_program(Words{"profile", "--chunk", "5", "--trace", path, "--rows", "3"} + kSmall);
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("conv2d [5,32,32,3] [4,3,3,3] -> [5,32,32,4]"));
+  const Json events = Json::parse(bytes_of(path))["traceEvents"];
+  int forwards = 0, chunks = 0;
+  for (const Json& e : events) {
+    EXPECT_GE(e["dur"], 0);
+    EXPECT_EQ(e["ph"], "X");
+    const bool first = e["args"]["op"] == "conv2d [5,32,32,3] [4,3,3,3] -> [5,32,32,4]";
+    forwards += first && e["args"]["pass"] == "forward" ? 1 : 0;
+    chunks = std::max(chunks, e["args"]["chunk"].get<int>() + 1);
+  }
+  EXPECT_EQ(forwards, 8);  // four chunks, two passes
+  EXPECT_EQ(chunks, 4);    // of a thread
+}
+
+}  // namespace
+}  // namespace basin::test
