@@ -24,6 +24,18 @@ void check_shape(const ConvShape& s) {
               s.kernel, s.h, s.w, s.padding);
 }
 
+std::unique_ptr<ConvBackend<float>> make_float_conv(const Stream& stream, const ConvShape& s,
+                                                    ConvPasses passes, ConvAlgorithm algorithm) {
+  if ((algorithm == ConvAlgorithm::Winograd && winograd_fits(s)) ||
+      (algorithm == ConvAlgorithm::Auto && winograd_is_faster(s))) {
+    return make_winograd_conv(stream, s, passes);
+  }
+  if (s.kernel == 1 && s.stride > 1 && s.padding == 0) {
+    return make_strided_pointwise_conv(stream, s, passes);
+  }
+  return make_onednn_conv(stream, s, passes);
+}
+
 }  // namespace
 
 std::string to_string(const ConvShape& s) {
@@ -40,11 +52,7 @@ Conv<T>::Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes,
   check_shape(shape);
   BASIN_CHECK(!stream.is_cuda(), "[conv] stream", "found a CUDA stream, expected a CPU's");
   if constexpr (std::is_same_v<T, float>) {
-    const bool winograd = algorithm == ConvAlgorithm::Winograd ? winograd_fits(shape)
-                          : algorithm == ConvAlgorithm::Auto   ? winograd_is_faster(shape)
-                                                               : false;
-    backend_ = winograd ? make_winograd_conv(stream, shape, passes)
-                        : make_onednn_conv(stream, shape, passes);
+    backend_ = make_float_conv(stream, shape, passes, algorithm);
   } else {
     backend_ = std::make_unique<LoopConv<T>>(shape);
   }

@@ -55,5 +55,9 @@ class LoopConv : public ConvBackend<T> {
 
 std::unique_ptr<ConvBackend<float>> make_onednn_conv(const Stream& stream, const ConvShape& shape,
                                                      ConvPasses passes);
+// kernel 1, stride 2 or more, padding 0.
+std::unique_ptr<ConvBackend<float>> make_strided_pointwise_conv(const Stream& stream,
+                                                                const ConvShape& shape,
+                                                                ConvPasses passes);
 
 }  // namespace basin
