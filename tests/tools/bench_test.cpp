@@ -92,7 +92,7 @@ TEST(Profile, EveryOpOfEveryChunkIsInTheTrace) {
   const Folder folder;
   const std::string path = folder.file("t.json");
   const ProgramResult result =
-      run_program(Words{"profile", "--chunk", "5", "--trace", path, "--rows", "3"} + kSmall);
+      run_program(Words{"profile", "--chunk", "5", "--trace", path, "--rows", "100"} + kSmall);
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("conv2d [5,32,32,3] [4,3,3,3] -> [5,32,32,4]"));
   const Json events = Json::parse(bytes_of(path))["traceEvents"];
