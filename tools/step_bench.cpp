@@ -74,29 +74,25 @@ std::pair<std::vector<ThreadTrace>, double> StepBench::trace() {
   return {std::move(threads), ms};
 }
 
-double StepBench::time_products() {
+void StepBench::time_passes(StepTimes& t) {
   const auto threads =
       traced([&] { state_.replay->differentiate(state_.weights, gradient_, Track::No); });
   const Program& program = state_.replay->program();
-  double us = 0;  // the threads share the work
+  // Milliseconds of all passes; the threads share the work.
+  const double scale = passes_ / 1e3 / static_cast<double>(threads.size());
   for (const ThreadTrace& thread : threads) {
     for (const TraceEvent& e : thread.events()) {
-      if (work_of(program, e.node, e.pass).flops > 0) us += e.time;
+      (e.pass == Pass::Forward ? t.forward : t.backward) += scale * e.time;
+      if (work_of(program, e.node, e.pass).flops > 0) t.products += scale * e.time;
     }
   }
-  return us / 1e3 / static_cast<double>(threads.size());
 }
 
 StepTimes StepBench::measure() {
   StepTimes t;
-  ChunkedReplay& replay = *state_.replay;
-  t.step = milliseconds([&] { state_.optimizer->step(replay, state_.weights, kLearningRate); });
-  const double forward = milliseconds([&] { replay.evaluate(state_.weights); });
-  const double pass =
-      milliseconds([&] { replay.differentiate(state_.weights, gradient_, Track::No); });
-  t.forward = passes_ * forward;
-  t.backward = passes_ * std::max(0.0, pass - forward);
-  t.products = passes_ * time_products();
+  t.step =
+      milliseconds([&] { state_.optimizer->step(*state_.replay, state_.weights, kLearningRate); });
+  time_passes(t);
 
   const int64_t n = state_.weights.size();
   float *w = point_.as<float>(), *g = gradient_.as<float>(), *v = velocity_.as<float>();

@@ -9,7 +9,8 @@
 
 namespace basin {
 
-// Milliseconds. The parts of a step add up to it, but for what lies between them.
+// Milliseconds. The parts of a step add up to it, but for what lies between them: weights packed,
+// gradients unpacked and added, threads waiting for each other.
 struct StepTimes {
   double step = 0, forward = 0, backward = 0, norm = 0, ascent = 0, descent = 0;
   // Of the passes: convolutions and matrix products.
@@ -35,7 +36,7 @@ class StepBench {
  private:
   template <class Body>
   std::vector<ThreadTrace> traced(const Body& body);
-  double time_products();
+  void time_passes(StepTimes& times);
 
   StepOptions options_;
   Stream stream_;
