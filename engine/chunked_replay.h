@@ -25,7 +25,7 @@ struct ReplayOptions {
   Mode mode = Mode::Training;
   Differentiate differentiate = Differentiate::Yes;
   bool whole_batch = false;  // what batch norm in training needs
-  int64_t chunk = 16;        // the most examples of a chunk
+  int64_t chunk = 0;         // the most examples of a chunk; 0: as many as suit the network
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
   double l2 = 0;  // adds l2 / 2 |w|^2, over all parameters, to the loss
 };
@@ -74,6 +74,7 @@ class ChunkedReplay final : public Objective {
     std::vector<std::unique_ptr<Workspace>> workspaces;
   };
 
+  int64_t suitable_chunk(const RecordNetwork& network, const Arena& parameters);
   Part make_part(const RecordNetwork& network, const Arena& parameters, int64_t size,
                  int first_thread, int last_thread);
   void pass(const Arena& at, Arena* gradient, Track track);

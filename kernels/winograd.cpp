@@ -7,14 +7,17 @@
 #include "kernels/simd.h"
 #include "kernels/winograd_product.h"
 #include "kernels/winograd_tiles.h"
+#include "kernels/winograd_weights.h"
 
 namespace basin {
 namespace {
 
 using namespace winograd;
 
-// Transformed tiles of a group stay in a core's cache between transforms and products.
+// A group's transformed tiles stay in a core's cache between transforms and products; where there
+// are many channels the weights are the larger part, and are read once for at least so many tiles.
 constexpr int64_t kGroupValues = 1024;  // tiles * channels
+constexpr int64_t kGroupTiles = 32;
 
 // A block of the products: kRows is a multiple of its rows.
 template <int W>
@@ -83,7 +86,7 @@ class WinogradConv final : public ConvBackend<float> {
  public:
   WinogradConv(const Stream& stream, const ConvShape& s, ConvPasses passes)
       : shape_(s), passes_(passes), tiles_{s.n, s.h, s.w} {
-    const int64_t most = std::max<int64_t>(kGroupValues / std::max(s.c_in, s.c_out), kRows);
+    const int64_t most = std::max<int64_t>(kGroupValues / std::max(s.c_in, s.c_out), kGroupTiles);
     const int64_t share = ceil_div(tiles_.count(), int64_t{stream.threads()});
     // Equal groups, in whole rows of a block.
     const int64_t groups = ceil_div(share, most);
@@ -149,6 +152,11 @@ class WinogradConv final : public ConvBackend<float> {
     cpu::parallel_ranges(stream, parts_, 1, bytes, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) body(p, memory + p * part_values(), scratch);
     });
+  }
+  // body(first channel, last) for whole lanes of `channels`, on the stream's threads.
+  template <class Body>
+  void each_lane(const Stream& stream, int64_t channels, const Body& body) const {
+    cpu::parallel_ranges(stream, channels, kLane, weight_values() * int64_t{sizeof(float)}, body);
   }
   // body(first tile, last, rows that they fill) for each group of a part.
   template <class Body>
@@ -218,81 +226,23 @@ void WinogradConv::backward_filter(const Stream& stream, const float* x, const f
   }
 }
 
-void WinogradConv::pack(const Stream&, const float* w, void* packed) const {
-  const int64_t c_in = shape_.c_in, c_out = shape_.c_out;
-  const int64_t stride = frequency_stride(c_out, c_in);
+void WinogradConv::pack(const Stream& stream, const float* w, void* packed) const {
   auto* u = static_cast<float*>(packed);
-  cpu::vectorised_by_width([&]<class Width>(Width) {
-    constexpr int W = Width::value;
-    using V = Vector<W>;
-    const auto transform = [](const V(&in)[3], V(&out)[kIn]) { transform_weights(in, out); };
-    alignas(64) float block[kLane][9][kLane];  // [in][tap][out]
-    for (int64_t out = 0; out < c_out; out += kLane) {
-      for (int64_t in = 0; in < c_in; in += kLane) {
-        for (int64_t o = 0; o < kLane; ++o) {
-          for (int tap = 0; tap < 9; ++tap) {
-            const float* from = w + ((out + o) * 9 + tap) * c_in + in;
-            for (int64_t i = 0; i < kLane; ++i) block[i][tap][o] = from[i];
-          }
-        }
-        for (int64_t i = 0; i < kLane; ++i) {
-          for (int64_t k = 0; k < kLane; k += W) {
-            float* to = u + out * c_in + (in + i) * kLane + k;
-            both_ways<V, 3, kIn>(
-                [&](int r, int q) -> const V& { return load<W>(block[i][r * 3 + q] + k); },
-                transform,
-                [&](int r, int q, const V& f) { at<W>(to + (r * kIn + q) * stride) = f; });
-          }
-        }
-      }
-    }
-    if (passes_ != ConvPasses::All) return;
-    float* turned = u + weight_values();
-    for (int64_t in = 0; in < c_in; in += kLane) {
-      for (int64_t o = 0; o < c_out; ++o) {
-        for (int64_t k = 0; k < kLane; k += W) {
-          const float* from = w + o * 9 * c_in + in + k;
-          float* to = turned + in * c_out + o * kLane + k;
-          both_ways<V, 3, kIn>(
-              [&](int r, int q) -> const V& {
-                return load<W>(from + ((2 - r) * 3 + 2 - q) * c_in);
-              },
-              transform, [&](int r, int q, const V& f) { at<W>(to + (r * kIn + q) * stride) = f; });
-        }
-      }
-    }
+  each_lane(stream, shape_.c_out, [&](int64_t begin, int64_t end) {
+    cpu::vectorised_by_width([&]<class W>(W) { pack_forward<W::value>(shape_, w, u, begin, end); });
+  });
+  if (passes_ != ConvPasses::All) return;
+  each_lane(stream, shape_.c_in, [&](int64_t begin, int64_t end) {
+    cpu::vectorised_by_width(
+        [&]<class W>(W) { pack_turned<W::value>(shape_, w, u + weight_values(), begin, end); });
   });
 }
 
-void WinogradConv::unpack_gradient(const Stream&, const float* packed_dw, float* dw,
+void WinogradConv::unpack_gradient(const Stream& stream, const float* packed_dw, float* dw,
                                    Write mode) const {
-  const int64_t c_in = shape_.c_in, c_out = shape_.c_out;
-  const int64_t stride = frequency_stride(c_out, c_in);
-  cpu::vectorised_by_width([&]<class Width>(Width) {
-    constexpr int W = Width::value;
-    using V = Vector<W>;
-    alignas(64) float block[kLane][9][kLane];  // [in][tap][out]
-    for (int64_t out = 0; out < c_out; out += kLane) {
-      for (int64_t in = 0; in < c_in; in += kLane) {
-        for (int64_t i = 0; i < kLane; ++i) {
-          for (int64_t k = 0; k < kLane; k += W) {
-            const float* from = packed_dw + out * c_in + (in + i) * kLane + k;
-            both_ways<V, kIn, 3>(
-                [&](int r, int q) -> const V& { return load<W>(from + (r * kIn + q) * stride); },
-                [](const V(&s)[kIn], V(&g)[3]) { transform_weight_gradient(s, g); },
-                [&](int r, int q, const V& g) { at<W>(block[i][r * 3 + q] + k) = g; });
-          }
-        }
-        for (int64_t o = 0; o < kLane; ++o) {
-          for (int tap = 0; tap < 9; ++tap) {
-            float* to = dw + ((out + o) * 9 + tap) * c_in + in;
-            for (int64_t i = 0; i < kLane; ++i) {
-              to[i] = mode == Write::Accumulate ? to[i] + block[i][tap][o] : block[i][tap][o];
-            }
-          }
-        }
-      }
-    }
+  each_lane(stream, shape_.c_out, [&](int64_t begin, int64_t end) {
+    cpu::vectorised_by_width(
+        [&]<class W>(W) { unpack_weights<W::value>(shape_, packed_dw, dw, mode, begin, end); });
   });
 }
 

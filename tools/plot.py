@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pictures of Basin's result files: `plot.py run METRICS.jsonl --out plot.png`."""
+"""Pictures of Basin's result files: `plot.py run METRICS.jsonl --out plot.png`, `plot.py step B.json …`."""
 import argparse
 import json
 import os
@@ -80,6 +80,65 @@ def plot_run(args):
         sys.exit(f"plot.py: {args.out}: {error}")
 
 
+PARTS = {"forward": BLUE, "backward": "#56B4E9", "norm, ascent, descent": "#009E73", "between": "#BBBBBB"}
+
+
+def step_bars(results):
+    """The bars of one network's SAM step: (label, milliseconds by part), PyTorch's best mode last."""
+    bars, peers = [], []
+    for r in results:
+        if r["optimizer"] != "sam":
+            continue
+        if "parts_ms" not in r:
+            peers.append(r)
+            continue
+        p = r["parts_ms"]
+        parts = [p["forward"], p["backward"], p["norm"] + p["ascent"] + p["descent"]]
+        bars.append(("Basin", parts + [max(0.0, r["median_ms"] - sum(parts))]))
+    if peers:
+        best = min(peers, key=lambda r: r["median_ms"])
+        bars.append((best["engine"].replace("pytorch", "PyTorch,"), [best["median_ms"]]))
+    return bars
+
+
+def plot_step(args):
+    """Where a SAM step's time goes, beside PyTorch's best: a panel a network, each on its own scale."""
+    runs = []
+    for path in args.results:
+        try:
+            with open(path, encoding="utf-8") as file:
+                runs.append(json.load(file))
+        except (OSError, ValueError) as error:
+            sys.exit(f"plot.py: {path}: {error}")
+    figure, axes = plt.subplots(len(runs), 1, figsize=(9, 0.5 + 0.95 * len(runs)), squeeze=False)
+    for axis, run in zip(axes[:, 0], runs):
+        bars = step_bars(run["results"])[::-1]
+        for y, (label, parts) in enumerate(bars):
+            left = 0.0
+            for value, (part, color) in zip(parts, PARTS.items()):
+                axis.barh(y, value, left=left, height=0.7, color=color if len(parts) > 1 else ORANGE)
+                left += value
+            axis.annotate(f"{left:.3g} ms", (left, y), xytext=(4, 0), textcoords="offset points", va="center",
+                          fontsize=8)
+        first = run["results"][0]
+        axis.set_title(f"{first['model']}, width {first['width']}, batch {first['batch']}", fontsize=9, loc="left",
+                       pad=2)
+        axis.set_yticks(range(len(bars)), [label for label, _ in bars], fontsize=8)
+        axis.tick_params(axis="x", labelsize=7)
+        axis.margins(x=0.12)
+        axis.spines[["top", "right"]].set_visible(False)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in PARTS.values()]
+    figure.legend(handles, PARTS, ncol=4, frameon=False, fontsize=8, loc="upper right")
+    context = runs[0]["context"]
+    figure.suptitle(f"a SAM step on {context['processor']}, {context['threads']} threads, {context['date']}",
+                    fontsize=9, x=0.01, ha="left")
+    figure.tight_layout(rect=(0, 0, 1, 0.98))
+    try:
+        figure.savefig(args.out, dpi=120)
+    except (OSError, ValueError) as error:
+        sys.exit(f"plot.py: {args.out}: {error}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -88,6 +147,10 @@ def main():
     run.add_argument("--out", required=True, help="the PNG or SVG to write")
     run.add_argument("--title", default="")
     run.set_defaults(draw=plot_run)
+    step = commands.add_parser("step", help="where a SAM step's time goes")
+    step.add_argument("results", nargs="+", help="files of `basin bench step --json`")
+    step.add_argument("--out", required=True, help="the PNG or SVG to write")
+    step.set_defaults(draw=plot_step)
     args = parser.parse_args()
     args.draw(args)
 

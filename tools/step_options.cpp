@@ -51,8 +51,10 @@ void add_step_options(CLI::App& command, StepOptions& o) {
   command.add_option("--l2", o.l2, "adds l2 / 2 |w|^2 to the loss of every pass")
       ->check(non_negative())
       ->capture_default_str();
-  command.add_option("--chunk", o.chunk, "the most examples that a thread replays at once")
-      ->check(at_least(1))
+  command
+      .add_option("--chunk", o.chunk,
+                  "the most examples that a thread replays at once; 0: what suits the network")
+      ->check(at_least(0))
       ->capture_default_str();
   add_choice(command, "--convolution", o.convolution, kConvolution,
              "how a CPU convolves float32 where Winograd's way fits");

@@ -14,7 +14,7 @@ struct StepOptions {
   double l2 = 0;  // adds l2 / 2 |w|^2 to the loss of every pass
   int64_t batch = 128;
   int threads = 1;
-  int64_t chunk = 16;  // the most examples that a thread replays at once
+  int64_t chunk = 0;  // the most examples that a thread replays at once; 0: what suits the network
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
 };
 

@@ -80,7 +80,7 @@ TEST(ChunkedReplay, ChunksThreadsAndRemaindersAgree) {
   for (const int64_t batch : {1, 2, 5, 12, 13}) {
     const Outcome want = outcome<double>(net, batch, 1, 1000, false, nullptr);
     for (const int threads : {1, 2, 3}) {
-      for (const int64_t chunk : {1, 2, 5, 32}) {
+      for (const int64_t chunk : {0, 1, 2, 5, 32}) {
         const Outcome got = outcome<double>(net, batch, threads, chunk, false, nullptr);
         EXPECT_NEAR(got.loss, want.loss, 1e-13);
         EXPECT_EQ(got.correct, want.correct);
