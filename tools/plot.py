@@ -118,7 +118,7 @@ def plot_step(args):
             for value, (part, color) in zip(parts, PARTS.items()):
                 axis.barh(y, value, left=left, height=0.7, color=color if len(parts) > 1 else ORANGE)
                 left += value
-            axis.annotate(f"{left:.3g} ms", (left, y), xytext=(4, 0), textcoords="offset points", va="center",
+            axis.annotate(f"{left:.0f} ms" if left >= 100 else f"{left:.3g} ms", (left, y), xytext=(4, 0), textcoords="offset points", va="center",
                           fontsize=8)
         first = run["results"][0]
         axis.set_title(f"{first['model']}, width {first['width']}, batch {first['batch']}", fontsize=9, loc="left",
