@@ -8,10 +8,11 @@ packages=(cmake ninja-build g++
   libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev
   nlohmann-json3-dev libtomlplusplus-dev libfmt-dev zlib1g-dev libssl-dev ccache python3
   python3-numpy python3-matplotlib dataset-fashion-mnist
+  git # by which a test lists the tree
   curl ca-certificates) # what `basin data fetch` runs
 case "${1:-}" in
   "") ;;
-  --ci) packages+=(git clang-format clang-tidy shellcheck) ;;
+  --ci) packages+=(clang-format clang-tidy shellcheck) ;;
   *) echo "setup: found '$1', expected nothing or --ci" >&2 && exit 2 ;;
 esac
 
