@@ -9,6 +9,7 @@
 #include "engine/io/file.h"
 #include "kernels/elementwise.h"
 #include "kernels/simd.h"
+#include "tools/bench_kernels.h"
 #include "tools/cli.h"
 #include "tools/peer.h"
 #include "tools/step_bench.h"
@@ -268,8 +269,20 @@ Command add_bench(CLI::App& app) {
   step->footer(
       "Example:\n  basin bench step --model resnet_tiny_gn --peer pytorch --python "
       "venv/bin/python");
+  CLI::App* kernels = command->add_subcommand(
+      "kernels", "Every kernel alone, beside what the machine can do at most");
+  auto k = std::make_shared<KernelBenchOptions>();
+  kernels->add_option("--filter", k->filter, "a regular expression on the kernels' names")
+      ->capture_default_str();
+  kernels->add_option("--min-time", k->min_time, "seconds a benchmark")
+      ->check(positive())
+      ->capture_default_str();
+  kernels
+      ->add_option("--json", k->json, "a file for Google Benchmark's output (compare.py reads it)")
+      ->type_name("FILE");
+  kernels->footer("Example:\n  basin bench kernels --filter sam");
   command->footer("Example:\n  basin bench step --model resnet_tiny_gn --batch 128");
-  return [=] { return run_step(*o, *common); };
+  return [=] { return kernels->parsed() ? run_kernel_bench(*k) : run_step(*o, *common); };
 }
 
 }  // namespace basin

@@ -88,6 +88,25 @@ TEST(Bench, WrongUse) {
   refused(Words{"--peer", "pytorch", "--python", "/bin/false"} + kSmall, {"--peer", "/bin/false"});
 }
 
+TEST(Bench, KernelsStandBesideTheCeilings) {
+  const Folder folder;
+  const std::string path = folder.file("k.json");
+  const ProgramResult result = run_program(
+      {"bench", "kernels", "--filter", "sam_ascent", "--min-time", "0.001", "--json", path});
+  if (!std::filesystem::exists(BASIN_KERNELS_BENCH)) {  // a build without benchmarks says so
+    expect_failure(result, 2, {"bench kernels", BASIN_KERNELS_BENCH});
+    return;
+  }
+  expect_failure(run_program({"bench", "kernels", "--filter", "no_kernel", "--min-time", "0.001"}),
+                 2, {"--filter", "'no_kernel'"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("ceiling_triad/n:4096/threads:1"));
+  EXPECT_THAT(result.out, HasSubstr("sam_ascent"));
+  for (const Json& row : Json::parse(bytes_of(path))["benchmarks"]) {
+    EXPECT_GT(row["bytes_per_second"], 0) << row["name"];
+  }
+}
+
 TEST(Profile, EveryOpOfEveryChunkIsInTheTrace) {
   const Folder folder;
   const std::string path = folder.file("t.json");
