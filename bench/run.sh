@@ -14,14 +14,12 @@ mkdir -p "$folder"
 peer=()
 [ -z "${BASIN_PYTHON:-}" ] || peer=(--peer pytorch --python "$BASIN_PYTHON")
 
-# Two threads that spin for each other on a busy machine cost more than they save.
-export OMP_WAIT_POLICY=passive
 : > "$folder/step.txt"
 jsons=()
 while read -r model width batch; do
   json=$folder/step-$model-$width.json
   build/release/basin bench step --model "$model" --width "$width" --batch "$batch" \
-    "${peer[@]}" --repeats 15 --json "$json" < /dev/null 2> /dev/null | tee -a "$folder/step.txt"
+    "${peer[@]}" --repeats 10 --json "$json" < /dev/null 2> /dev/null | tee -a "$folder/step.txt"
   echo >> "$folder/step.txt"
   jsons+=("$json")
 done << 'END'

@@ -22,7 +22,7 @@ class StepBench {
  public:
   StepBench(const ModelOptions& network, const StepOptions& options);
 
-  // One step, timed whole; then each of its parts, timed apart, in the same memory.
+  // One step untimed, and one timed whole; then each of its parts, timed apart, in the same memory.
   StepTimes measure();
 
   // One step: what each op of each thread took, and the step's milliseconds.
