@@ -102,8 +102,7 @@ class WinogradConv final : public ConvBackend<float> {
     return passes_ == ConvPasses::Forward ? 0 : weight_values();
   }
   int64_t scratch_bytes() const override {
-    const int64_t gradients =
-        passes_ == ConvPasses::Forward ? 0 : (parts_ - 1) * rounded(weight_values());
+    const int64_t gradients = passes_ == ConvPasses::Forward ? 0 : (parts_ - 1) * weight_values();
     return (zeros() + parts_ * part_values() + gradients) * int64_t{sizeof(float)};
   }
 
@@ -130,7 +129,6 @@ class WinogradConv final : public ConvBackend<float> {
   }
 
  private:
-  static int64_t rounded(int64_t values) { return round_up(values, kLane); }
   int64_t weight_values() const {
     return kFrequencies * frequency_stride(shape_.c_out, shape_.c_in);
   }
@@ -180,12 +178,8 @@ void WinogradConv::convolve(const Stream& stream, const float* x, int64_t c_in, 
     each_group(part, [&](int64_t begin, int64_t end, int64_t rows) {
       float* m = v + kFrequencies * frequency_stride(c_in, rows);
       // Three calls, each compiled alone: g++ keeps the sums in registers only there.
-      cpu::vectorised_by_width([&]<class W>(W) {
-        using V = Vector<W::value>;
-        transform_tiles<W::value, kIn>(
-            tiles_, x, c_in, begin, end, rows, 1, zeros, v,
-            [](const V(&in)[kIn], V(&out)[kIn]) { transform_input(in, out); });
-      });
+      cpu::vectorised_by_width(
+          [&]<class W>(W) { transform_x<W::value>(tiles_, x, c_in, begin, end, rows, zeros, v); });
       cpu::vectorised_by_width([&]<class W>(W) { multiply<W::value>(v, c_in, u, c_out, rows, m); });
       cpu::vectorised_by_width([&]<class W>(W) {
         transform_back<W::value>(tiles_, m, c_out, begin, end, rows, y, mode);
@@ -200,20 +194,15 @@ void WinogradConv::backward_filter(const Stream& stream, const float* x, const f
   auto* scratch = static_cast<float*>(memory);
   float* sums = scratch + zeros() + parts_ * part_values();  // of parts 1, 2, …
   const auto sum_of = [&](int64_t part) {
-    return part == 0 ? dw : sums + (part - 1) * rounded(weight_values());
+    return part == 0 ? dw : sums + (part - 1) * weight_values();
   };
   each_part(stream, scratch, [&](int64_t part, float* v, const float* zeros) {
     bool accumulate = part == 0 && mode == Write::Accumulate;
     each_group(part, [&](int64_t begin, int64_t end, int64_t rows) {
       float* d = v + kFrequencies * frequency_stride(c_in, rows);
       cpu::vectorised_by_width([&]<class W>(W) {
-        using V = Vector<W::value>;
-        transform_tiles<W::value, kIn>(
-            tiles_, x, c_in, begin, end, rows, 1, zeros, v,
-            [](const V(&in)[kIn], V(&out)[kIn]) { transform_input(in, out); });
-        transform_tiles<W::value, kOut>(
-            tiles_, dy, c_out, begin, end, rows, 0, zeros, d,
-            [](const V(&in)[kOut], V(&out)[kIn]) { transform_output_gradient(in, out); });
+        transform_x<W::value>(tiles_, x, c_in, begin, end, rows, zeros, v);
+        transform_dy<W::value>(tiles_, dy, c_out, begin, end, rows, zeros, d);
       });
       cpu::vectorised_by_width([&]<class W>(W) {
         multiply_transposed<W::value>(v, c_in, d, c_out, rows, sum_of(part), accumulate);

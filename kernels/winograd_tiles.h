@@ -90,6 +90,22 @@ void transform_tiles(const Tiles& tiles, const float* x, int64_t c, int64_t begi
   }
 }
 
+template <int W>
+void transform_x(const Tiles& tiles, const float* x, int64_t c, int64_t begin, int64_t end,
+                 int64_t rows, const float* zeros, float* v) {
+  using V = Vector<W>;
+  transform_tiles<W, kIn>(tiles, x, c, begin, end, rows, 1, zeros, v,
+                          [](const V(&in)[kIn], V(&out)[kIn]) { transform_input(in, out); });
+}
+template <int W>
+void transform_dy(const Tiles& tiles, const float* dy, int64_t c, int64_t begin, int64_t end,
+                  int64_t rows, const float* zeros, float* d) {
+  using V = Vector<W>;
+  transform_tiles<W, kOut>(
+      tiles, dy, c, begin, end, rows, 0, zeros, d,
+      [](const V(&in)[kOut], V(&out)[kIn]) { transform_output_gradient(in, out); });
+}
+
 // m [36][c/16][rows][16] back to the tiles [begin, end) of y [n,h,w,c].
 template <int W>
 void transform_back(const Tiles& tiles, const float* m, int64_t c, int64_t begin, int64_t end,

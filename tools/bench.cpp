@@ -1,13 +1,12 @@
 // basin bench: what a training step costs, and where it goes, beside PyTorch in the same run.
+#include <algorithm>
 #include <chrono>
 #include <ctime>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "engine/io/file.h"
-#include "kernels/elementwise.h"
 #include "kernels/simd.h"
 #include "tools/bench_kernels.h"
 #include "tools/cli.h"
@@ -60,22 +59,6 @@ StepTimes medians(const std::vector<StepTimes>& all) {
     result.*part = median(values);
   }
   return result;
-}
-
-// Bytes a second of y = y + x over arrays of n floats: what an update of n parameters can reach.
-double update_bandwidth(int threads, int64_t n) {
-  const Stream stream = Stream::cpu(threads);
-  std::vector<float> x(n, 1), y(n, 1);
-  double best = 0;
-  for (int i = 0; i < 20; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    map<float>(stream, Add<float>{}, n, {y.data(), x.data()}, {y.data()});
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    best =
-        std::max(best, static_cast<double>(element_cost<Add<float>, float>(n).bytes()) / seconds);
-  }
-  return best;
 }
 
 // PyTorch's threads spin for a while behind a step of theirs, and so do ours.
@@ -131,7 +114,7 @@ class StepTable {
         }
       }
     }
-    bandwidth_ = update_bandwidth(o_.step.threads, ours_[0]->parameters());
+    bandwidth_ = ours_[0]->update_bandwidth();
     for (size_t i = 0; i < ours_.size(); ++i) {
       rows_[i].parts = medians(times[i]);
       rows_[i].floor = rows_[i].parts->products +
@@ -248,14 +231,8 @@ Command add_bench(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->step.optimizer.name = "sgd,sam";
   auto common = std::make_shared<CommonOptions>();
-  step->add_option("--model", o->model, "one of those that `basin info` lists")
-      ->capture_default_str();
-  step->add_option("--width", o->width, "channels of the first stage; hidden units of an mlp")
-      ->check(at_least(1))
-      ->capture_default_str();
-  step->add_option("--batch", o->step.batch, "examples of a step")
-      ->check(at_least(1))
-      ->capture_default_str();
+  add_network_options(*step, o->model, o->width);
+  add_batch_option(*step, o->step);
   step->add_option("--repeats", o->repeats, "measurements of each row, taken in turns")
       ->check(between(1, 100000))
       ->capture_default_str();

@@ -1,7 +1,5 @@
 #include "tools/bench_kernels.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 
 #include "engine/io/file.h"
 #include "kernels/error.h"
+#include "tools/process.h"
 #include "tools/versions.h"
 
 namespace basin {
@@ -74,23 +73,10 @@ void run_program(const KernelBenchOptions& o, const std::string& json) {
   BASIN_CHECK(std::filesystem::exists(program), "bench kernels",
               "found no {}, expected the benchmarks to be built: cmake --build --preset release",
               program);
-  std::vector<std::string> words{program, "--benchmark_filter=^ceiling|" + o.filter,
-                                 fmt::format("--benchmark_min_time={}", o.min_time),
-                                 "--benchmark_out=" + json, "--benchmark_out_format=json"};
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    const int null = open("/dev/null", O_WRONLY);  // its own table, and what it says of the machine
-    dup2(null, STDOUT_FILENO);
-    dup2(null, STDERR_FILENO);
-    setenv("OMP_WAIT_POLICY", "passive", 0);
-    execv(argv[0], argv.data());
-    _exit(127);
-  }
-  int status = -1;
-  if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+  setenv("OMP_WAIT_POLICY", "passive", 0);  // of that program
+  if (!run_silently({program, "--benchmark_filter=^ceiling|" + o.filter,
+                     fmt::format("--benchmark_min_time={}", o.min_time), "--benchmark_out=" + json,
+                     "--benchmark_out_format=json"})) {
     fail_run("bench kernels", "{} did not run to its end", program);
   }
 }

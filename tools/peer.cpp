@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "kernels/error.h"
+#include "tools/process.h"
 
 namespace basin {
 
@@ -15,9 +16,7 @@ Peer::Peer(const std::string& python, const std::vector<std::string>& arguments)
   if (pipe(to) != 0 || pipe(from) != 0) fail_run("--peer", "could not make a pipe");
   std::vector<std::string> words{python, BASIN_TOOLS_DIR "/../bench/peers/torch_server.py"};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = argv_of(words);
   std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is then a failed answer
   child_ = fork();
   if (child_ == 0) {

@@ -34,6 +34,13 @@ def rows(path, keys):
     return found
 
 
+def save(figure, path):
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        sys.exit(f"plot.py: {path}: {error}")
+
+
 def draw_panel(axis, train, test, train_label):
     """One quantity against the epoch; train and test are pairs of lists."""
     dense = len(train[0]) > 40
@@ -74,10 +81,7 @@ def plot_run(args):
     axes[0].legend(frameon=False)
     figure.suptitle(args.title, fontsize=11)
     figure.tight_layout(w_pad=3)
-    try:
-        figure.savefig(args.out, dpi=120)
-    except (OSError, ValueError) as error:
-        sys.exit(f"plot.py: {args.out}: {error}")
+    save(figure, args.out)
 
 
 PARTS = {"forward": BLUE, "backward": "#56B4E9", "norm, ascent, descent": "#009E73", "between": "#BBBBBB"}
@@ -118,8 +122,8 @@ def plot_step(args):
             for value, (part, color) in zip(parts, PARTS.items()):
                 axis.barh(y, value, left=left, height=0.7, color=color if len(parts) > 1 else ORANGE)
                 left += value
-            axis.annotate(f"{left:.0f} ms" if left >= 100 else f"{left:.3g} ms", (left, y), xytext=(4, 0), textcoords="offset points", va="center",
-                          fontsize=8)
+            text = f"{left:.0f} ms" if left >= 100 else f"{left:.3g} ms"
+            axis.annotate(text, (left, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
         first = run["results"][0]
         axis.set_title(f"{first['model']}, width {first['width']}, batch {first['batch']}", fontsize=9, loc="left",
                        pad=2)
@@ -133,10 +137,7 @@ def plot_step(args):
     figure.suptitle(f"a SAM step on {context['processor']}, {context['threads']} threads, {context['date']}",
                     fontsize=9, x=0.01, ha="left")
     figure.tight_layout(rect=(0, 0, 1, 0.98))
-    try:
-        figure.savefig(args.out, dpi=120)
-    except (OSError, ValueError) as error:
-        sys.exit(f"plot.py: {args.out}: {error}")
+    save(figure, args.out)
 
 
 def main():

@@ -110,14 +110,8 @@ Command add_profile(CLI::App& app) {
       app.add_subcommand("profile", "Shows one training step op by op, as a table and a timeline");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
-  command->add_option("--model", o->model, "one of those that `basin info` lists")
-      ->capture_default_str();
-  command->add_option("--width", o->width, "channels of the first stage; hidden units of an mlp")
-      ->check(at_least(1))
-      ->capture_default_str();
-  command->add_option("--batch", o->step.batch, "examples of a step")
-      ->check(at_least(1))
-      ->capture_default_str();
+  add_network_options(*command, o->model, o->width);
+  add_batch_option(*command, o->step);
   command->add_option("--rows", o->rows, "the most rows of the table")
       ->check(between(1, 100000))
       ->capture_default_str();

@@ -159,11 +159,7 @@ Command add_step(CLI::App& app) {
   command->add_option("--batch", o->batch, "safetensors with images [n,c,h,w] and labels [n]")
       ->required();
   command->add_option("--out", o->out, "the file to write")->required();
-  command->add_option("--model", o->model, "one of those that `basin info` lists")
-      ->capture_default_str();
-  command->add_option("--width", o->width, "channels of the first stage; hidden units of an mlp")
-      ->check(at_least(1))
-      ->capture_default_str();
+  add_network_options(*command, o->model, o->width);
   add_step_options(*command, o->step);
   command->add_option("--lr", o->lr, "the learning rate")
       ->check(non_negative())

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/device.h"
+#include "kernels/elementwise.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 
@@ -116,13 +117,27 @@ StepTimes StepBench::measure() {
 }
 
 int64_t StepBench::update_bytes() const {
-  const int64_t n = parameters();
+  const int64_t n = state_.weights.size();
   int64_t bytes = element_cost<MomentumDescent<float>, float>(n).bytes();
   if (passes_ > 1) {
     bytes += (passes_ - 1) *
              (n * int64_t{sizeof(float)} + element_cost<SamAscent<float>, float>(n).bytes());
   }
   return bytes;
+}
+
+double StepBench::update_bandwidth() const {
+  const int64_t n = state_.weights.size();
+  std::vector<float> x(n, 1), y(n, 1);
+  double best = 0;
+  for (int i = 0; i < 20; ++i) {
+    const double ms = milliseconds([&] {
+      map<float>(stream_, Add<float>{}, n, {y.data(), x.data()}, {y.data()});
+    });
+    best =
+        std::max(best, 1e3 * static_cast<double>(element_cost<Add<float>, float>(n).bytes()) / ms);
+  }
+  return best;
 }
 
 }  // namespace basin

@@ -29,9 +29,11 @@ class StepBench {
   std::pair<std::vector<ThreadTrace>, double> trace();
 
   const ChunkedReplay& replay() const { return *state_.replay; }
-  int64_t parameters() const { return state_.weights.size(); }
   // What a step must move beside its passes: norm and ascent (SAM), and descent.
   int64_t update_bytes() const;
+  // Bytes a second of y = y + x on as many floats as there are parameters: what an update can
+  // reach.
+  double update_bandwidth() const;
 
  private:
   template <class Body>

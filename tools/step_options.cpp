@@ -46,6 +46,20 @@ void add_optimizer_options(CLI::App& command, OptimizerOptions& o) {
 
 }  // namespace
 
+void add_network_options(CLI::App& command, std::string& model, int64_t& width) {
+  command.add_option("--model", model, "one of those that `basin info` lists")
+      ->capture_default_str();
+  command.add_option("--width", width, "channels of the first stage; hidden units of an mlp")
+      ->check(at_least(1))
+      ->capture_default_str();
+}
+
+void add_batch_option(CLI::App& command, StepOptions& o) {
+  command.add_option("--batch", o.batch, "examples of a step")
+      ->check(at_least(1))
+      ->capture_default_str();
+}
+
 void add_step_options(CLI::App& command, StepOptions& o) {
   add_optimizer_options(command, o.optimizer);
   command.add_option("--l2", o.l2, "adds l2 / 2 |w|^2 to the loss of every pass")

@@ -18,6 +18,9 @@ struct StepOptions {
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
 };
 
+// --model and --width.
+void add_network_options(CLI::App& command, std::string& model, int64_t& width);
+void add_batch_option(CLI::App& command, StepOptions& options);
 // All but batch and threads.
 void add_step_options(CLI::App& command, StepOptions& options);
 // The options by their names on the command line.

@@ -37,11 +37,7 @@ Command add_train(CLI::App& app) {
   CLI::App* command = app.add_subcommand("train", "Train a network with SGD or SAM");
   auto o = std::make_shared<TrainOptions>();
   auto common = std::make_shared<CommonOptions>();
-  command->add_option("--model", o->model, "one of those that `basin info` lists")
-      ->capture_default_str();
-  command->add_option("--width", o->width, "channels of the first stage; hidden units of an mlp")
-      ->check(at_least(1))
-      ->capture_default_str();
+  add_network_options(*command, o->model, o->width);
   command->add_option("--dataset", o->dataset, "one of those that `basin data list` lists")
       ->capture_default_str();
   command->add_option("--data-dir", o->data_dir, "the only folder to search for its files");
@@ -53,9 +49,7 @@ Command add_train(CLI::App& app) {
       ->check(fraction())
       ->capture_default_str();
   add_step_options(*command, o->step);
-  command->add_option("--batch", o->step.batch, "examples of a step")
-      ->check(at_least(1))
-      ->capture_default_str();
+  add_batch_option(*command, o->step);
   command->add_option("--epochs", o->epochs, "")->check(at_least(1))->capture_default_str();
   command->add_option("--lr", o->lr, "the schedule's highest learning rate")
       ->check(non_negative())

@@ -1,10 +1,10 @@
 #include "tools/versions.h"
 
-#include <fstream>
-
 #include <dnnl.h>
 #include <fmt/format.h>
 #include <zlib.h>
+
+#include <fstream>
 
 namespace basin {
 

@@ -1,0 +1,15 @@
+// Other programs, started and waited for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace basin {
+
+// What execv() takes: pointers into `words`, and a null behind them.
+std::vector<char*> argv_of(std::vector<std::string>& words);
+
+// Runs words[0], searched in PATH, with its output thrown away; whether it ended with exit code 0.
+bool run_silently(std::vector<std::string> words);
+
+}  // namespace basin
