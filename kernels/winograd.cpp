@@ -41,51 +41,63 @@ int64_t column_offset(int64_t column, int64_t rows) {
   return column / kLane * kLane * rows + column % kLane;
 }
 
-// m [36][c_out/16][rows][16] = v [36][c_in/16][rows][16] * u [36][c_out/16][c_in][16].
-template <int W>
-void multiply(const float* v, int64_t c_in, const float* u, int64_t c_out, int64_t rows, float* m) {
+// Where the weights from side `in` to side `out` lie, by frequency: planes of c_in * c_out values.
+template <int Stride>
+int64_t weight_offset(const Side<Stride>& in, const Side<Stride>& out, int f) {
+  return kPlanes<Stride>.before[f] * in.channels * out.channels + f * kPad;
+}
+
+// m = v u, frequency by frequency: [rows][in] * [in][out], all in lanes.
+template <int W, int Stride>
+void multiply(const float* v, const Side<Stride>& in, const float* u, const Side<Stride>& out,
+              int64_t rows, float* m) {
   constexpr int kR = Block<W>::rows;
-  const int64_t v_stride = frequency_stride(c_in, rows), m_stride = frequency_stride(c_out, rows);
-  const int64_t u_stride = frequency_stride(c_out, c_in);
-  for (int f = 0; f < kFrequencies; ++f) {
-    each_column_block<W>(c_out, [&](int64_t column, auto vectors) {
-      const float* weights = u + f * u_stride + column_offset(column, c_in);
-      float* to = m + f * m_stride + column_offset(column, rows);
+  for (int f = 0; f < kFrequencies<Stride>; ++f) {
+    const int64_t c_in = in.channels_at(f);
+    each_column_block<W>(out.channels_at(f), [&](int64_t column, auto vectors) {
+      const float* weights = u + weight_offset(in, out, f) + column_offset(column, c_in);
+      float* to = m + out.offset(f, rows) + column_offset(column, rows);
       for (int64_t r = 0; r < rows; r += kR) {
         block_product<W, kR, decltype(vectors)::value, kLane, 1, kLane>(
-            v + f * v_stride + r * kLane, rows * kLane, weights, c_in * kLane, c_in / kLane,
+            v + in.offset(f, rows) + r * kLane, rows * kLane, weights, c_in * kLane, c_in / kLane,
             to + r * kLane, rows * kLane, false);
       }
     });
   }
 }
 
-// dw [36][c_out/16][c_in][16] (=, +=) sum over tiles of v [36][c_in/16][rows][16] and
-// d [36][c_out/16][rows][16].
-template <int W>
-void multiply_transposed(const float* v, int64_t c_in, const float* d, int64_t c_out, int64_t rows,
-                         float* dw, bool accumulate) {
+// dw (=, +=) sum over tiles of v and d, frequency by frequency: [rows][in]^T * [rows][out].
+template <int W, int Stride>
+void multiply_transposed(const float* v, const Side<Stride>& in, const float* d,
+                         const Side<Stride>& out, int64_t rows, float* dw, bool accumulate) {
   constexpr int kR = Block<W>::rows;
-  const int64_t v_stride = frequency_stride(c_in, rows), d_stride = frequency_stride(c_out, rows);
-  const int64_t dw_stride = frequency_stride(c_out, c_in);
-  for (int f = 0; f < kFrequencies; ++f) {
+  for (int f = 0; f < kFrequencies<Stride>; ++f) {
+    const int64_t c_in = in.channels_at(f), c_out = out.channels_at(f);
+    float* sums = dw + weight_offset(in, out, f);
     each_column_block<W>(c_out, [&](int64_t column, auto vectors) {
-      const float* gradients = d + f * d_stride + column_offset(column, rows);
-      float* to = dw + f * dw_stride + column_offset(column, c_in);
+      const float* gradients = d + out.offset(f, rows) + column_offset(column, rows);
+      float* to = sums + column_offset(column, c_in);
       for (int64_t r = 0; r < c_in; r += kR) {
         block_product<W, kR, decltype(vectors)::value, 1, kLane, kRows>(
-            v + f * v_stride + column_offset(r, rows), kRows * kLane, gradients, rows * kLane,
+            v + in.offset(f, rows) + column_offset(r, rows), kRows * kLane, gradients, rows * kLane,
             rows / kRows, to + r * kLane, c_in * kLane, accumulate);
       }
     });
-    if (!accumulate) std::fill_n(dw + f * dw_stride + c_in * c_out, kPad, 0.0F);
+    if (!accumulate) std::fill_n(sums + c_in * c_out, kPad, 0.0F);
   }
 }
 
+template <int Stride>
 class WinogradConv final : public ConvBackend<float> {
  public:
   WinogradConv(const Stream& stream, const ConvShape& s, ConvPasses passes)
-      : shape_(s), passes_(passes), tiles_{s.n, s.h, s.w} {
+      : shape_(s),
+        passes_(passes),
+        tiles_{s.n, s.h_out(), s.w_out()},
+        x_image_{s.h, s.w, s.c_in},
+        y_image_{s.h_out(), s.w_out(), s.c_out},
+        x_side_{s.c_in, true},
+        y_side_{s.c_out, false} {
     const int64_t most = std::max<int64_t>(kGroupValues / std::max(s.c_in, s.c_out), kGroupTiles);
     const int64_t share = ceil_div(tiles_.count(), int64_t{stream.threads()});
     // Equal groups, in whole rows of a block.
@@ -108,47 +120,33 @@ class WinogradConv final : public ConvBackend<float> {
 
   void pack(const Stream&, const float* w, void* packed) const override;
   void forward(const Stream& stream, const float* x, const float*, const void* packed, float* y,
-               void* scratch) const override {
-    convolve(stream, x, shape_.c_in, static_cast<const float*>(packed), shape_.c_out, y,
-             Write::Overwrite, static_cast<float*>(scratch));
-  }
-  // The convolution of dy with the weights turned by half a turn, and their channels exchanged.
+               void* scratch) const override;
   void backward_data(const Stream& stream, const float* dy, const float*, const void* packed,
-                     float* dx, Write mode, void* scratch) const override {
-    convolve(stream, dy, shape_.c_out, static_cast<const float*>(packed) + weight_values(),
-             shape_.c_in, dx, mode, static_cast<float*>(scratch));
-  }
+                     float* dx, Write mode, void* scratch) const override;
   void backward_filter(const Stream& stream, const float* x, const float* dy, float* dw, Write mode,
                        void* scratch) const override;
   void unpack_gradient(const Stream& stream, const float* packed_dw, float* dw,
                        Write mode) const override;
   std::string description() const override {
-    const std::string name = "winograd F(4x4,3x3)";
+    const std::string name = Stride == 1 ? "winograd F(4x4,3x3)" : "winograd F(4x4,2x2) by phases";
     return name + " | " + (passes_ == ConvPasses::All ? name : "-") + " | " +
            (passes_ != ConvPasses::Forward ? name : "-");
   }
 
  private:
-  int64_t weight_values() const {
-    return kFrequencies * frequency_stride(shape_.c_out, shape_.c_in);
-  }
+  int64_t weight_values() const { return weight_offset(x_side_, y_side_, kFrequencies<Stride>); }
   int64_t zeros() const { return std::max(shape_.c_in, shape_.c_out); }
-  // Transformed tiles on the side of x and on the side of y.
-  int64_t x_values() const { return kFrequencies * frequency_stride(shape_.c_in, group_); }
-  int64_t part_values() const {
-    return x_values() + kFrequencies * frequency_stride(shape_.c_out, group_);
-  }
+  int64_t part_values() const { return x_side_.values(group_) + y_side_.values(group_); }
 
-  void convolve(const Stream& stream, const float* x, int64_t c_in, const float* u, int64_t c_out,
-                float* y, Write mode, float* scratch) const;
   // body(part, its memory for transformed tiles, zeros) for each part, on the stream's threads.
   template <class Body>
-  void each_part(const Stream& stream, float* scratch, const Body& body) const {
-    std::fill_n(scratch, zeros(), 0.0F);
-    float* memory = scratch + zeros();
+  void each_part(const Stream& stream, void* scratch, const Body& body) const {
+    auto* zero = static_cast<float*>(scratch);
+    std::fill_n(zero, zeros(), 0.0F);
+    float* memory = zero + zeros();
     const int64_t bytes = shape_.input_size() * int64_t{sizeof(float)};
     cpu::parallel_ranges(stream, parts_, 1, bytes, [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p) body(p, memory + p * part_values(), scratch);
+      for (int64_t p = begin; p < end; ++p) body(p, memory + p * part_values(), zero);
     });
   }
   // body(first channel, last) for whole lanes of `channels`, on the stream's threads.
@@ -156,56 +154,80 @@ class WinogradConv final : public ConvBackend<float> {
   void each_lane(const Stream& stream, int64_t channels, const Body& body) const {
     cpu::parallel_ranges(stream, channels, kLane, weight_values() * int64_t{sizeof(float)}, body);
   }
-  // body(first tile, last, rows that they fill) for each group of a part.
   template <class Body>
   void each_group(int64_t part, const Body& body) const {
     const int64_t last = groups_ * (part + 1) / parts_;
     for (int64_t g = groups_ * part / parts_; g < last; ++g) {
       const int64_t begin = g * group_, end = std::min(tiles_.count(), begin + group_);
-      body(begin, end, round_up(end - begin, int64_t{kRows}));
+      body(Group{tiles_, begin, end, round_up(end - begin, int64_t{kRows})});
     }
   }
 
   ConvShape shape_;
   ConvPasses passes_;
   Tiles tiles_;
+  Image x_image_, y_image_;
+  Side<Stride> x_side_, y_side_;
   int64_t group_, groups_, parts_;  // tiles of a group; groups; threads that share them
 };
 
-void WinogradConv::convolve(const Stream& stream, const float* x, int64_t c_in, const float* u,
-                            int64_t c_out, float* y, Write mode, float* scratch) const {
+// In each pass a group goes through three calls, each compiled alone: g++ keeps the sums in
+// registers only there.
+template <int Stride>
+void WinogradConv<Stride>::forward(const Stream& stream, const float* x, const float*,
+                                   const void* packed, float* y, void* scratch) const {
+  const auto* u = static_cast<const float*>(packed);
   each_part(stream, scratch, [&](int64_t part, float* v, const float* zeros) {
-    each_group(part, [&](int64_t begin, int64_t end, int64_t rows) {
-      float* m = v + kFrequencies * frequency_stride(c_in, rows);
-      // Three calls, each compiled alone: g++ keeps the sums in registers only there.
+    each_group(part, [&](const Group& g) {
+      float* m = v + x_side_.values(g.rows);
       cpu::vectorised_by_width(
-          [&]<class W>(W) { transform_x<W::value>(tiles_, x, c_in, begin, end, rows, zeros, v); });
-      cpu::vectorised_by_width([&]<class W>(W) { multiply<W::value>(v, c_in, u, c_out, rows, m); });
-      cpu::vectorised_by_width([&]<class W>(W) {
-        transform_back<W::value>(tiles_, m, c_out, begin, end, rows, y, mode);
-      });
+          [&]<class W>(W) { transform_x<W::value, Stride>(g, x, x_image_, zeros, v); });
+      cpu::vectorised_by_width(
+          [&]<class W>(W) { multiply<W::value>(v, x_side_, u, y_side_, g.rows, m); });
+      cpu::vectorised_by_width(
+          [&]<class W>(W) { transform_to_y<W::value, Stride>(g, m, y, y_image_); });
     });
   });
 }
 
-void WinogradConv::backward_filter(const Stream& stream, const float* x, const float* dy, float* dw,
-                                   Write mode, void* memory) const {
-  const int64_t c_in = shape_.c_in, c_out = shape_.c_out;
-  auto* scratch = static_cast<float*>(memory);
-  float* sums = scratch + zeros() + parts_ * part_values();  // of parts 1, 2, …
+// The convolution of dy with the weights turned by half a turn, and their channels exchanged.
+template <int Stride>
+void WinogradConv<Stride>::backward_data(const Stream& stream, const float* dy, const float*,
+                                         const void* packed, float* dx, Write mode,
+                                         void* scratch) const {
+  const auto* u = static_cast<const float*>(packed) + weight_values();
+  each_part(stream, scratch, [&](int64_t part, float* d, const float* zeros) {
+    each_group(part, [&](const Group& g) {
+      float* m = d + y_side_.values(g.rows);
+      cpu::vectorised_by_width([&]<class W>(W) {
+        transform_dy<W::value, Stride, DyFor::Data>(g, dy, y_image_, zeros, d);
+      });
+      cpu::vectorised_by_width(
+          [&]<class W>(W) { multiply<W::value>(d, y_side_, u, x_side_, g.rows, m); });
+      cpu::vectorised_by_width(
+          [&]<class W>(W) { transform_to_dx<W::value, Stride>(g, m, dx, x_image_, mode); });
+    });
+  });
+}
+
+template <int Stride>
+void WinogradConv<Stride>::backward_filter(const Stream& stream, const float* x, const float* dy,
+                                           float* dw, Write mode, void* scratch) const {
+  // Of parts 1, 2, …
+  float* sums = static_cast<float*>(scratch) + zeros() + parts_ * part_values();
   const auto sum_of = [&](int64_t part) {
     return part == 0 ? dw : sums + (part - 1) * weight_values();
   };
   each_part(stream, scratch, [&](int64_t part, float* v, const float* zeros) {
     bool accumulate = part == 0 && mode == Write::Accumulate;
-    each_group(part, [&](int64_t begin, int64_t end, int64_t rows) {
-      float* d = v + kFrequencies * frequency_stride(c_in, rows);
+    each_group(part, [&](const Group& g) {
+      float* d = v + x_side_.values(g.rows);
       cpu::vectorised_by_width([&]<class W>(W) {
-        transform_x<W::value>(tiles_, x, c_in, begin, end, rows, zeros, v);
-        transform_dy<W::value>(tiles_, dy, c_out, begin, end, rows, zeros, d);
+        transform_x<W::value, Stride>(g, x, x_image_, zeros, v);
+        transform_dy<W::value, Stride, DyFor::Weights>(g, dy, y_image_, zeros, d);
       });
       cpu::vectorised_by_width([&]<class W>(W) {
-        multiply_transposed<W::value>(v, c_in, d, c_out, rows, sum_of(part), accumulate);
+        multiply_transposed<W::value>(v, x_side_, d, y_side_, g.rows, sum_of(part), accumulate);
       });
       accumulate = true;
     });
@@ -215,40 +237,46 @@ void WinogradConv::backward_filter(const Stream& stream, const float* x, const f
   }
 }
 
-void WinogradConv::pack(const Stream& stream, const float* w, void* packed) const {
+template <int Stride>
+void WinogradConv<Stride>::pack(const Stream& stream, const float* w, void* packed) const {
   auto* u = static_cast<float*>(packed);
   each_lane(stream, shape_.c_out, [&](int64_t begin, int64_t end) {
-    cpu::vectorised_by_width([&]<class W>(W) { pack_forward<W::value>(shape_, w, u, begin, end); });
+    cpu::vectorised_by_width(
+        [&]<class W>(W) { pack_forward<W::value, Stride>(shape_, w, u, begin, end); });
   });
   if (passes_ != ConvPasses::All) return;
   each_lane(stream, shape_.c_in, [&](int64_t begin, int64_t end) {
-    cpu::vectorised_by_width(
-        [&]<class W>(W) { pack_turned<W::value>(shape_, w, u + weight_values(), begin, end); });
+    cpu::vectorised_by_width([&]<class W>(W) {
+      pack_turned<W::value, Stride>(shape_, w, u + weight_values(), begin, end);
+    });
   });
 }
 
-void WinogradConv::unpack_gradient(const Stream& stream, const float* packed_dw, float* dw,
-                                   Write mode) const {
+template <int Stride>
+void WinogradConv<Stride>::unpack_gradient(const Stream& stream, const float* packed_dw, float* dw,
+                                           Write mode) const {
   each_lane(stream, shape_.c_out, [&](int64_t begin, int64_t end) {
-    cpu::vectorised_by_width(
-        [&]<class W>(W) { unpack_weights<W::value>(shape_, packed_dw, dw, mode, begin, end); });
+    cpu::vectorised_by_width([&]<class W>(W) {
+      unpack_weights<W::value, Stride>(shape_, packed_dw, dw, mode, begin, end);
+    });
   });
 }
 
 }  // namespace
 
 bool winograd_fits(const ConvShape& s) {
-  return s.kernel == 3 && s.stride == 1 && s.padding == 1 && s.c_in % kLane == 0 &&
-         s.c_out % kLane == 0;
+  return s.kernel == 3 && (s.stride == 1 || s.stride == 2) && s.padding == 1 &&
+         s.c_in % kLane == 0 && s.c_out % kLane == 0;
 }
 
 bool winograd_is_faster(const ConvShape& s) {
-  return winograd_fits(s) && Tiles{s.n, s.h, s.w}.count() >= kRows;
+  return winograd_fits(s) && Tiles{s.n, s.h_out(), s.w_out()}.count() >= kRows;
 }
 
 std::unique_ptr<ConvBackend<float>> make_winograd_conv(const Stream& stream, const ConvShape& shape,
                                                        ConvPasses passes) {
-  return std::make_unique<WinogradConv>(stream, shape, passes);
+  if (shape.stride == 1) return std::make_unique<WinogradConv<1>>(stream, shape, passes);
+  return std::make_unique<WinogradConv<2>>(stream, shape, passes);
 }
 
 }  // namespace basin

@@ -4,35 +4,37 @@
 #include <algorithm>
 
 #include "kernels/stream.h"
-#include "kernels/winograd_product.h"
-#include "kernels/winograd_transforms.h"
+#include "kernels/winograd_scheme.h"
 
 namespace basin::winograd {
 
-// Frequencies a power of two apart would fall on the same lines of a cache: a lane lies between.
-inline constexpr int64_t kPad = kLane;
-// Where the tiles of an image batch lie: tile (row, column) of an image begins at kOut * (row,
-// column), and images follow each other.
+// Tiles of 4x4 pixels of y, image after image.
 struct Tiles {
-  int64_t n, h, w;
+  int64_t n, h, w;  // of y
   int64_t rows() const { return ceil_div<int64_t>(h, kOut); }
   int64_t columns() const { return ceil_div<int64_t>(w, kOut); }
   int64_t count() const { return n * rows() * columns(); }
 };
 
-// One tile's place.
-struct Place {
-  int64_t image, top, left;  // in pixels
-  Place(const Tiles& t, int64_t tile)
-      : image(tile / (t.rows() * t.columns())),
-        top(tile / t.columns() % t.rows() * kOut),
-        left(tile % t.columns() * kOut) {}
+// Tiles [begin, end), in memory of `rows` rows.
+struct Group {
+  const Tiles& tiles;
+  int64_t begin, end, rows;
+  int64_t size() const { return end - begin; }
 };
 
-// Transformed tiles [frequency][lane][tile][16] of `group` tiles, or as many weights.
-inline int64_t frequency_stride(int64_t channels, int64_t rows) {
-  return channels * rows + kPad;
-}
+// One tile's place among images.
+struct Place {
+  int64_t image, row, column;  // in tiles
+  Place(const Tiles& t, int64_t tile)
+      : image(tile / (t.rows() * t.columns())),
+        row(tile / t.columns() % t.rows()),
+        column(tile % t.columns()) {}
+};
+
+struct Image {
+  int64_t h, w, c;
+};
 
 template <int W>
 inline const Vector<W>& load(const float* p) {
@@ -43,93 +45,152 @@ inline Vector<W>& at(float* p) {
   return *reinterpret_cast<Vector<W>*>(p);
 }
 
-// Tiles [begin, end) of x [n,h,w,c], N x N pixels each from `border` pixels above and left of their
-// place, transformed to v [36][c/16][rows][16]; pixels outside are zero, and so are the rows behind
-// the last tile. `zeros`: c zeros.
-template <int W, int N, class Transform>
-void transform_tiles(const Tiles& tiles, const float* x, int64_t c, int64_t begin, int64_t end,
-                     int64_t rows, int border, const float* zeros, float* v,
-                     const Transform& transform) {
+// N x L pixels of x, `step` apart, from (top, left) on, transformed to M x K frequencies; pixels
+// outside are zero. to(i, j): where a frequency's first lane lies; the next one is `lane` behind.
+template <int W, int N, int M, int L, int K, class Transform, class To>
+inline void transform_pixels(const float* x, const Image& s, int64_t top, int64_t left,
+                             int64_t step, const float* zeros, const Transform& transform,
+                             int64_t lane, const To& to) {
   using V = Vector<W>;
-  const int64_t stride = frequency_stride(c, rows);
-  for (int64_t tile = begin; tile < end; ++tile) {
-    const Place place(tiles, tile);
-    const int64_t top = place.top - border, left = place.left - border;
-    const int64_t row = tiles.w * c;
-    const float* origin = x + (place.image * tiles.h + top) * row + left * c;
-    const bool inside = top >= 0 && left >= 0 && top + N <= tiles.h && left + N <= tiles.w;
-    float* to = v + (tile - begin) * kLane;
-    const auto lanes = [&](const auto& pixel) {
-      for (int64_t lane = 0; lane < c; lane += kLane) {
-        for (int64_t k = lane; k < lane + kLane; k += W) {
-          float* out = to + lane * rows + (k - lane);
-          both_ways<V, N, kIn>(
-              [&](int i, int j) -> const V& { return load<W>(pixel(i, j) + k); }, transform,
-              [&](int i, int j, const V& value) { at<W>(out + (i * kIn + j) * stride) = value; });
-        }
+  const int64_t down = step * s.w * s.c, along = step * s.c;
+  const float* origin = x + (top * s.w + left) * s.c;
+  const auto lanes = [&](const auto& pixel) {
+    for (int64_t c = 0; c < s.c; c += kLane) {
+      for (int64_t k = 0; k < kLane; k += W) {
+        both_ways<V, N, M, L, K>(
+            [&](int i, int j) -> const V& { return load<W>(pixel(i, j) + c + k); }, transform,
+            [&](int i, int j, const V& value) { at<W>(to(i, j) + c / kLane * lane + k) = value; });
       }
-    };
-    if (inside) {
-      lanes([&](int i, int j) { return origin + i * row + j * c; });
+    }
+  };
+  if (top >= 0 && left >= 0 && top + step * (N - 1) < s.h && left + step * (L - 1) < s.w) {
+    lanes([&](int i, int j) { return origin + i * down + j * along; });
+    return;
+  }
+  const float* pixels[N][L];
+  for (int i = 0; i < N; ++i) {
+    for (int j = 0; j < L; ++j) {
+      const int64_t row = top + i * step, column = left + j * step;
+      const bool in = row >= 0 && row < s.h && column >= 0 && column < s.w;
+      pixels[i][j] = in ? origin + i * down + j * along : zeros;
+    }
+  }
+  lanes([&](int i, int j) { return pixels[i][j]; });
+}
+
+// The rows behind a group's last tile, which the products read.
+template <int Stride>
+void clear_rows(const Side<Stride>& side, const Group& g, float* v) {
+  for (int f = 0; f < kFrequencies<Stride>; ++f) {
+    for (int64_t c = 0; c < side.channels_at(f); c += kLane) {
+      float* behind = v + side.offset(f, g.rows) + c * g.rows + g.size() * kLane;
+      std::fill(behind, behind + (g.rows - g.size()) * kLane, 0.0F);
+    }
+  }
+}
+
+// x [n,h,w,c] to v, on the side of x. `zeros`: c zeros.
+template <int W, int Stride>
+void transform_x(const Group& g, const float* x, const Image& s, const float* zeros, float* v) {
+  constexpr auto& kPhases = Scheme<Stride>::kPhases;
+  using V = Vector<W>;
+  const auto transform = []<size_t N>(const V(&in)[N], V(&out)[N]) { transform_input(in, out); };
+  for (int64_t tile = g.begin; tile < g.end; ++tile) {
+    const Place at(g.tiles, tile);
+    const float* image = x + at.image * s.h * s.w * s.c;
+    float* to = v + (tile - g.begin) * kLane;
+    each_phase<Stride>([&](auto p, auto q) {
+      constexpr Phase kDown = kPhases[p], kAlong = kPhases[q];
+      transform_pixels<W, kDown.frequencies, kDown.frequencies, kAlong.frequencies,
+                       kAlong.frequencies>(
+          image, s, Stride * kOut * at.row + kDown.first, Stride * kOut * at.column + kAlong.first,
+          Stride, zeros, transform, g.rows * kLane,
+          [&](int i, int j) { return to + plane_offset<Stride, p, q>(i, j, s.c * g.rows); });
+    });
+  }
+  clear_rows(Side<Stride>{s.c, true}, g, v);
+}
+
+// dy [n,h,w,c] to d, on the side of y. For the data gradient: the window that a tile of dx reads.
+// For the weight gradient: the tile itself, by A.
+enum class DyFor { Data, Weights };
+template <int W, int Stride, DyFor kFor>
+void transform_dy(const Group& g, const float* dy, const Image& s, const float* zeros, float* d) {
+  constexpr int kSide = Scheme<Stride>::kSide;
+  constexpr int kPixels = kFor == DyFor::Data ? kSide : kOut;
+  constexpr int kFirst = kFor == DyFor::Data ? Scheme<Stride>::kDyFirst : 0;
+  using V = Vector<W>;
+  const auto transform = [](const V(&in)[kPixels], V(&out)[kSide]) {
+    if constexpr (kFor == DyFor::Data) {
+      transform_input(in, out);
     } else {
-      const float* pixels[N][N];
-      for (int i = 0; i < N; ++i) {
-        for (int j = 0; j < N; ++j) {
-          const bool in = top + i >= 0 && top + i < tiles.h && left + j >= 0 && left + j < tiles.w;
-          pixels[i][j] = in ? origin + i * row + j * c : zeros;
-        }
-      }
-      lanes([&](int i, int j) { return pixels[i][j]; });
+      transform_output_gradient(in, out);
     }
+  };
+  const int64_t stride = s.c * g.rows + kPad;
+  for (int64_t tile = g.begin; tile < g.end; ++tile) {
+    const Place at(g.tiles, tile);
+    float* to = d + (tile - g.begin) * kLane;
+    transform_pixels<W, kPixels, kSide, kPixels, kSide>(
+        dy + at.image * s.h * s.w * s.c, s, kOut * at.row + kFirst, kOut * at.column + kFirst, 1,
+        zeros, transform, g.rows * kLane,
+        [&](int i, int j) { return to + (i * kSide + j) * stride; });
   }
-  for (int f = 0; f < kFrequencies; ++f) {
-    for (int64_t lane = 0; lane < c; lane += kLane) {
-      float* behind = v + f * stride + lane * rows + (end - begin) * kLane;
-      std::fill(behind, behind + (rows - (end - begin)) * kLane, 0.0F);
-    }
-  }
+  clear_rows(Side<Stride>{s.c, false}, g, d);
 }
 
-template <int W>
-void transform_x(const Tiles& tiles, const float* x, int64_t c, int64_t begin, int64_t end,
-                 int64_t rows, const float* zeros, float* v) {
+// Frequencies M x K to 4x4 pixels of y, `step` apart, from (top, left) on, but those outside.
+// from(i, j): where a frequency's first lane lies; the next one is `lane` behind.
+template <int W, int M, int K, class From>
+inline void transform_back(const From& from, int64_t lane, float* y, const Image& s, int64_t top,
+                           int64_t left, int64_t step, Write mode) {
   using V = Vector<W>;
-  transform_tiles<W, kIn>(tiles, x, c, begin, end, rows, 1, zeros, v,
-                          [](const V(&in)[kIn], V(&out)[kIn]) { transform_input(in, out); });
-}
-template <int W>
-void transform_dy(const Tiles& tiles, const float* dy, int64_t c, int64_t begin, int64_t end,
-                  int64_t rows, const float* zeros, float* d) {
-  using V = Vector<W>;
-  transform_tiles<W, kOut>(
-      tiles, dy, c, begin, end, rows, 0, zeros, d,
-      [](const V(&in)[kOut], V(&out)[kIn]) { transform_output_gradient(in, out); });
-}
-
-// m [36][c/16][rows][16] back to the tiles [begin, end) of y [n,h,w,c].
-template <int W>
-void transform_back(const Tiles& tiles, const float* m, int64_t c, int64_t begin, int64_t end,
-                    int64_t rows, float* y, Write mode) {
-  using V = Vector<W>;
-  const int64_t stride = frequency_stride(c, rows);
+  float* origin = y + (top * s.w + left) * s.c;
+  const int64_t height = s.h - top, width = s.w - left, down = step * s.w * s.c, along = step * s.c;
   const bool add = mode == Write::Accumulate;
-  for (int64_t tile = begin; tile < end; ++tile) {
-    const Place place(tiles, tile);
-    float* origin = y + ((place.image * tiles.h + place.top) * tiles.w + place.left) * c;
-    const int64_t height = tiles.h - place.top, width = tiles.w - place.left;
-    for (int64_t lane = 0; lane < c; lane += kLane) {
-      for (int64_t k = lane; k < lane + kLane; k += W) {
-        const float* from = m + (tile - begin) * kLane + lane * rows + (k - lane);
-        both_ways<V, kIn, kOut>(
-            [&](int i, int j) -> const V& { return load<W>(from + (i * kIn + j) * stride); },
-            [](const V(&in)[kIn], V(&out)[kOut]) { transform_output(in, out); },
-            [&](int i, int j, const V& value) {
-              if (i >= height || j >= width) return;
-              V& to = at<W>(origin + (i * tiles.w + j) * c + k);
-              to = add ? to + value : value;
-            });
-      }
+  for (int64_t c = 0; c < s.c; c += kLane) {
+    for (int64_t k = 0; k < kLane; k += W) {
+      both_ways<V, M, kOut, K, kOut>(
+          [&](int i, int j) -> const V& { return load<W>(from(i, j) + c / kLane * lane + k); },
+          []<size_t N>(const V(&in)[N], V(&out)[kOut]) { transform_output(in, out); },
+          [&](int i, int j, const V& value) {
+            if (i * step >= height || j * step >= width) return;
+            V& to = at<W>(origin + i * down + j * along + c + k);
+            to = add ? to + value : value;
+          });
     }
+  }
+}
+
+// m, on the side of y, to y [n,h,w,c].
+template <int W, int Stride>
+void transform_to_y(const Group& g, const float* m, float* y, const Image& s) {
+  constexpr int kSide = Scheme<Stride>::kSide;
+  const int64_t stride = s.c * g.rows + kPad;
+  for (int64_t tile = g.begin; tile < g.end; ++tile) {
+    const Place at(g.tiles, tile);
+    const float* from = m + (tile - g.begin) * kLane;
+    transform_back<W, kSide, kSide>([&](int i, int j) { return from + (i * kSide + j) * stride; },
+                                    g.rows * kLane, y + at.image * s.h * s.w * s.c, s,
+                                    kOut * at.row, kOut * at.column, 1, Write::Overwrite);
+  }
+}
+
+// m, on the side of x, to dx [n,h,w,c].
+template <int W, int Stride>
+void transform_to_dx(const Group& g, const float* m, float* dx, const Image& s, Write mode) {
+  constexpr auto& kPhases = Scheme<Stride>::kPhases;
+  for (int64_t tile = g.begin; tile < g.end; ++tile) {
+    const Place at(g.tiles, tile);
+    const float* from = m + (tile - g.begin) * kLane;
+    each_phase<Stride>([&](auto p, auto q) {
+      constexpr Phase kDown = kPhases[p], kAlong = kPhases[q];
+      transform_back<W, kDown.frequencies, kAlong.frequencies>(
+          [&](int i, int j) { return from + plane_offset<Stride, p, q>(i, j, s.c * g.rows); },
+          g.rows * kLane, dx + at.image * s.h * s.w * s.c, s,
+          Stride * kOut * at.row + kDown.gradient_first,
+          Stride * kOut * at.column + kAlong.gradient_first, Stride, mode);
+    });
   }
 }
 

@@ -12,15 +12,19 @@
 namespace basin::test {
 namespace {
 
-void expect_winograd(const ConvShape& shape) {
-  const ConvCase<float> c(shape);
-  for (const int threads : {1, 2}) {
-    expect_conv(c, threads, ConvPasses::All, ConvAlgorithm::Winograd);
+// A shape of stride 1, and the same at stride 2.
+void expect_winograd(ConvShape shape) {
+  for (const int64_t stride : {1, 2}) {
+    shape.stride = stride;
+    const ConvCase<float> c(shape);
+    for (const int threads : {1, 2}) {
+      expect_conv(c, threads, ConvPasses::All, ConvAlgorithm::Winograd);
+    }
   }
 }
 
 TEST(Winograd, ImagesOfEverySide) {
-  for (int64_t side = 1; side <= 13; ++side) expect_winograd({2, side, side, 16, 16, 3, 1, 1});
+  for (int64_t side = 1; side <= 18; ++side) expect_winograd({2, side, side, 16, 16, 3, 1, 1});
   expect_winograd({3, 4, 9, 16, 32, 3, 1, 1});
   expect_winograd({1, 33, 2, 32, 16, 3, 1, 1});
 }
@@ -47,6 +51,9 @@ TEST(Winograd, FewerPasses) {
     const Conv<float> conv(stream, c.shape, passes, ConvAlgorithm::Winograd);
     EXPECT_EQ(conv.packed_gradient_size(), 0);
     EXPECT_EQ(conv.description(), "winograd F(4x4,3x3) | - | -");
+    EXPECT_EQ(Conv<float>(stream, {2, 6, 6, 16, 32, 3, 2, 1}, passes, ConvAlgorithm::Winograd)
+                  .description(),
+              "winograd F(4x4,2x2) by phases | - | -");
   }
 }
 
@@ -60,7 +67,7 @@ TEST(Winograd, FitsWholeLanesOfAThreeByThreeKernel) {
   EXPECT_FALSE(winograd_is_faster(s));
   for (const auto& change : std::vector<std::function<void(ConvShape&)>>{
            [](ConvShape& c) { c.c_in = 8; }, [](ConvShape& c) { c.c_out = 24; },
-           [](ConvShape& c) { c.stride = 2; }, [](ConvShape& c) { c.padding = 0; },
+           [](ConvShape& c) { c.stride = 3; }, [](ConvShape& c) { c.padding = 0; },
            [](ConvShape& c) { c.kernel = 1, c.padding = 0; }}) {
     s = good;
     change(s);
@@ -107,8 +114,9 @@ Errors errors_of(const ConvCase<float>& c, ConvAlgorithm algorithm) {
 }
 
 TEST(Winograd, ErrorBesideTheDirectConvolutions) {
-  for (const int64_t c : {16, 32, 64, 128}) {
-    const ConvCase<float> one({8, 512 / c, 512 / c, c, c, 3, 1, 1});
+  for (const auto& [c, stride] :
+       {std::pair<int64_t, int64_t>{16, 1}, {32, 1}, {64, 1}, {128, 1}, {16, 2}, {64, 2}}) {
+    const ConvCase<float> one({8, 512 / c, 512 / c, c, c, 3, stride, 1});
     const Errors w = errors_of(one, ConvAlgorithm::Winograd);
     const Errors d = errors_of(one, ConvAlgorithm::Direct);
     std::printf("%s: winograd %.1e %.1e %.1e, direct %.1e %.1e %.1e (forward, data, filter)\n",
@@ -119,30 +127,41 @@ TEST(Winograd, ErrorBesideTheDirectConvolutions) {
   }
 }
 
-// The transforms in float64: y = A^T [(G g) . (B^T d)] is exact.
-TEST(WinogradTransforms, AreAnExactCorrelation) {
-  const std::vector<double> values = random_values<double>(13, 1);
-  double d[6], g[3], f[6], u[6], m[6], y[4];
-  std::copy_n(values.begin(), 6, d);
-  std::copy_n(values.begin() + 6, 3, g);
+// The transforms in float64: y = A^T [(G g) . (B^T d)] and dw = G^T [(B^T d) . (A dy)] are exact
+// for K taps on N values.
+template <int N, int K>
+void expect_exact_correlation(const std::vector<double>& values) {
+  double d[N], g[K], f[N], u[N], m[N], y[4];
+  std::copy_n(values.begin(), N, d);
+  std::copy_n(values.begin() + 6, K, g);
   winograd::transform_input(d, f);
   winograd::transform_weights(g, u);
-  for (int i = 0; i < 6; ++i) m[i] = f[i] * u[i];
+  for (int i = 0; i < N; ++i) m[i] = f[i] * u[i];
   winograd::transform_output(m, y);
   // The weights' fractions are floats, which is what their rounding allows for.
   for (int i = 0; i < 4; ++i) {
-    EXPECT_NEAR(y[i], d[i] * g[0] + d[i + 1] * g[1] + d[i + 2] * g[2], 1e-6);
+    double expected = 0;
+    for (int k = 0; k < K; ++k) expected += d[i + k] * g[k];
+    EXPECT_NEAR(y[i], expected, 1e-6);
   }
-  double dy[4], e[6], s[6], dw[3];
+  // One tap on four values shares the gradient of its scheme, whose last frequency it lacks.
+  double dy[4], e[N == 4 ? 5 : N], s[N], dw[K];
   std::copy_n(values.begin() + 9, 4, dy);
   winograd::transform_output_gradient(dy, e);
-  for (int i = 0; i < 6; ++i) s[i] = f[i] * e[i];
+  for (int i = 0; i < N; ++i) s[i] = f[i] * e[i];
   winograd::transform_weight_gradient(s, dw);
-  for (int k = 0; k < 3; ++k) {
+  for (int k = 0; k < K; ++k) {
     double expected = 0;
     for (int i = 0; i < 4; ++i) expected += dy[i] * d[i + k];
     EXPECT_NEAR(dw[k], expected, 1e-6);
   }
+}
+
+TEST(WinogradTransforms, AreAnExactCorrelation) {
+  const std::vector<double> values = random_values<double>(13, 1);
+  expect_exact_correlation<6, 3>(values);
+  expect_exact_correlation<5, 2>(values);
+  expect_exact_correlation<4, 1>(values);
 }
 
 }  // namespace
