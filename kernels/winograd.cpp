@@ -1,6 +1,7 @@
 #include "kernels/winograd.h"
 
 #include <algorithm>
+#include <array>
 
 #include "kernels/elementwise.h"
 #include "kernels/parallel.h"
@@ -47,12 +48,21 @@ int64_t weight_offset(const Side<Stride>& in, const Side<Stride>& out, int f) {
   return kPlanes<Stride>.before[f] * in.channels * out.channels + f * kPad;
 }
 
+// What the next transforms read and write is prefetched during the products, a part with each
+// frequency: arithmetic leaves the memory idle, and the transforms would wait for it.
+using Ahead = std::array<Pixels, 2>;
+template <int Stride>
+void prefetch(const Ahead& ahead, int f) {
+  for (const Pixels& pixels : ahead) pixels.prefetch(f, kFrequencies<Stride>);
+}
+
 // m = v u, frequency by frequency: [rows][in] * [in][out], all in lanes.
 template <int W, int Stride>
 void multiply(const float* v, const Side<Stride>& in, const float* u, const Side<Stride>& out,
-              int64_t rows, float* m) {
+              int64_t rows, float* m, const Ahead& ahead) {
   constexpr int kR = Block<W>::rows;
   for (int f = 0; f < kFrequencies<Stride>; ++f) {
+    prefetch<Stride>(ahead, f);
     const int64_t c_in = in.channels_at(f);
     each_column_block<W>(out.channels_at(f), [&](int64_t column, auto vectors) {
       const float* weights = u + weight_offset(in, out, f) + column_offset(column, c_in);
@@ -69,9 +79,11 @@ void multiply(const float* v, const Side<Stride>& in, const float* u, const Side
 // dw (=, +=) sum over tiles of v and d, frequency by frequency: [rows][in]^T * [rows][out].
 template <int W, int Stride>
 void multiply_transposed(const float* v, const Side<Stride>& in, const float* d,
-                         const Side<Stride>& out, int64_t rows, float* dw, bool accumulate) {
+                         const Side<Stride>& out, int64_t rows, float* dw, bool accumulate,
+                         const Ahead& ahead) {
   constexpr int kR = Block<W>::rows;
   for (int f = 0; f < kFrequencies<Stride>; ++f) {
+    prefetch<Stride>(ahead, f);
     const int64_t c_in = in.channels_at(f), c_out = out.channels_at(f);
     float* sums = dw + weight_offset(in, out, f);
     each_column_block<W>(c_out, [&](int64_t column, auto vectors) {
@@ -137,6 +149,8 @@ class WinogradConv final : public ConvBackend<float> {
   int64_t weight_values() const { return weight_offset(x_side_, y_side_, kFrequencies<Stride>); }
   int64_t zeros() const { return std::max(shape_.c_in, shape_.c_out); }
   int64_t part_values() const { return x_side_.values(group_) + y_side_.values(group_); }
+  Pixels x_pixels(const Group& g, const float* x) const { return {g, x, x_image_, Stride * kOut}; }
+  Pixels y_pixels(const Group& g, const float* y) const { return {g, y, y_image_, kOut}; }
 
   // body(part, its memory for transformed tiles, zeros) for each part, on the stream's threads.
   template <class Body>
@@ -180,10 +194,11 @@ void WinogradConv<Stride>::forward(const Stream& stream, const float* x, const f
   each_part(stream, scratch, [&](int64_t part, float* v, const float* zeros) {
     each_group(part, [&](const Group& g) {
       float* m = v + x_side_.values(g.rows);
+      const Ahead ahead = {x_pixels(g.next(), x), y_pixels(g, y)};
       cpu::vectorised_by_width(
           [&]<class W>(W) { transform_x<W::value, Stride>(g, x, x_image_, zeros, v); });
       cpu::vectorised_by_width(
-          [&]<class W>(W) { multiply<W::value>(v, x_side_, u, y_side_, g.rows, m); });
+          [&]<class W>(W) { multiply<W::value>(v, x_side_, u, y_side_, g.rows, m, ahead); });
       cpu::vectorised_by_width(
           [&]<class W>(W) { transform_to_y<W::value, Stride>(g, m, y, y_image_); });
     });
@@ -199,11 +214,12 @@ void WinogradConv<Stride>::backward_data(const Stream& stream, const float* dy, 
   each_part(stream, scratch, [&](int64_t part, float* d, const float* zeros) {
     each_group(part, [&](const Group& g) {
       float* m = d + y_side_.values(g.rows);
+      const Ahead ahead = {y_pixels(g.next(), dy), x_pixels(g, dx)};
       cpu::vectorised_by_width([&]<class W>(W) {
         transform_dy<W::value, Stride, DyFor::Data>(g, dy, y_image_, zeros, d);
       });
       cpu::vectorised_by_width(
-          [&]<class W>(W) { multiply<W::value>(d, y_side_, u, x_side_, g.rows, m); });
+          [&]<class W>(W) { multiply<W::value>(d, y_side_, u, x_side_, g.rows, m, ahead); });
       cpu::vectorised_by_width(
           [&]<class W>(W) { transform_to_dx<W::value, Stride>(g, m, dx, x_image_, mode); });
     });
@@ -222,12 +238,14 @@ void WinogradConv<Stride>::backward_filter(const Stream& stream, const float* x,
     bool accumulate = part == 0 && mode == Write::Accumulate;
     each_group(part, [&](const Group& g) {
       float* d = v + x_side_.values(g.rows);
+      const Ahead ahead = {x_pixels(g.next(), x), y_pixels(g.next(), dy)};
       cpu::vectorised_by_width([&]<class W>(W) {
         transform_x<W::value, Stride>(g, x, x_image_, zeros, v);
         transform_dy<W::value, Stride, DyFor::Weights>(g, dy, y_image_, zeros, d);
       });
       cpu::vectorised_by_width([&]<class W>(W) {
-        multiply_transposed<W::value>(v, x_side_, d, y_side_, g.rows, sum_of(part), accumulate);
+        multiply_transposed<W::value>(v, x_side_, d, y_side_, g.rows, sum_of(part), accumulate,
+                                      ahead);
       });
       accumulate = true;
     });

@@ -1,5 +1,6 @@
-// Winograd convolution on a CPU (Lavin and Gray 2015): 3x3, stride 1 or 2, padding 1, NHWC, float32.
-// A 4x4 tile of y needs 36 products for each pair of channels instead of 144, at stride 2 it needs
+// Winograd convolution on a CPU (Lavin and Gray 2015): 3x3, stride 1 or 2, padding 1, NHWC,
+// float32. A 4x4 tile of y needs 36 products for each pair of channels instead of 144, at stride 2
+// it needs
 // 81. README.md derives it; the error is about five times the direct convolution's.
 #pragma once
 

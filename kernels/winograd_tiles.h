@@ -21,6 +21,7 @@ struct Group {
   const Tiles& tiles;
   int64_t begin, end, rows;
   int64_t size() const { return end - begin; }
+  Group next() const { return {tiles, end, std::min(end + size(), tiles.count()), rows}; }
 };
 
 // One tile's place among images.
@@ -34,6 +35,28 @@ struct Place {
 
 struct Image {
   int64_t h, w, c;
+};
+
+// The whole rows of pixels of an image batch in which a group's tiles lie, `side` pixels high.
+struct Pixels {
+  const float* begin = nullptr;
+  int64_t values = 0;
+
+  Pixels(const Group& g, const float* images, const Image& s, int64_t side) {
+    const auto row_of = [&](int64_t tile) {
+      const Place at(g.tiles, tile);
+      return std::min(at.image * s.h + at.row * side, g.tiles.n * s.h);
+    };
+    begin = images + row_of(g.begin) * s.w * s.c;
+    values = (row_of(g.end) - row_of(g.begin)) * s.w * s.c;
+  }
+
+  // Asks for part `part` of `parts` to be brought to the second-level cache.
+  void prefetch(int part, int parts) const {
+    for (int64_t i = values * part / parts; i < values * (part + 1) / parts; i += kLane) {
+      __builtin_prefetch(begin + i, 0, 2);
+    }
+  }
 };
 
 template <int W>

@@ -79,7 +79,7 @@ void add(const std::string& type, ConvAlgorithm algorithm) {
                                      run<T>(state, layer, pass, algorithm);
                                    })
           ->ArgNames({"n", "threads"})
-          ->ArgsProduct({{32}, {1, 2}})
+          ->ArgsProduct({{32, 128}, {1, 2}})
           ->UseRealTime();
     }
   }
