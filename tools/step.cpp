@@ -5,6 +5,7 @@
 
 #include "engine/checkpoint.h"
 #include "engine/device.h"
+#include "tools/chunk_choice.h"
 #include "tools/cli.h"
 #include "tools/train_state.h"
 
@@ -103,14 +104,14 @@ int run(const Options& o, const CommonOptions& common) {
   StepOptions step = o.step;
   step.batch = batch.n;
   step.threads = common.threads;
-  TrainState state(stream,
-                   {.name = o.model,
-                    .width = o.width,
-                    .classes = classes_of(given, o.weights),
-                    .h = batch.h,
-                    .w = batch.w,
-                    .c = batch.c},
-                   dtype, step, common.seed);
+  const ModelOptions network{.name = o.model,
+                             .width = o.width,
+                             .classes = classes_of(given, o.weights),
+                             .h = batch.h,
+                             .w = batch.w,
+                             .c = batch.c};
+  choose_chunk(network, dtype, step);
+  TrainState state(stream, network, dtype, step, common.seed);
   load(stream, given, o.weights, state);
   Passes passes(*state.replay);
   dispatch(dtype, [&]<class T>(T) {

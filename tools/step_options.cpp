@@ -13,6 +13,16 @@ const Choices<ConvAlgorithm> kConvolution{{"auto", ConvAlgorithm::Auto},
                                           {"winograd", ConvAlgorithm::Winograd},
                                           {"direct", ConvAlgorithm::Direct}};
 
+CLI::Validator number_or_measure() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        if (text != "measure") return at_least(0)(text);
+        text = std::to_string(kMeasuredChunk);
+        return "";
+      },
+      "");
+}
+
 void add_optimizer_options(CLI::App& command, OptimizerOptions& o) {
   const auto add = [&](const char* name, auto& value, const char* help) {
     return command.add_option(name, value, help)->capture_default_str()->group("Optimiser");
@@ -67,8 +77,9 @@ void add_step_options(CLI::App& command, StepOptions& o) {
       ->capture_default_str();
   command
       .add_option("--chunk", o.chunk,
-                  "the most examples that a thread replays at once; 0: what suits the network")
-      ->check(at_least(0))
+                  "the most examples that a thread replays at once; 0: what suits the network; "
+                  "measure: the cheapest of 8 to 64")
+      ->transform(number_or_measure())
       ->capture_default_str();
   add_choice(command, "--convolution", o.convolution, kConvolution,
              "how a CPU convolves float32 where Winograd's way fits");

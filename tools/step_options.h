@@ -9,12 +9,16 @@
 
 namespace basin {
 
+inline constexpr int64_t kMeasuredChunk = -1;
+
 struct StepOptions {
   OptimizerOptions optimizer;
   double l2 = 0;  // adds l2 / 2 |w|^2 to the loss of every pass
   int64_t batch = 128;
   int threads = 1;
-  int64_t chunk = 0;  // the most examples that a thread replays at once; 0: what suits the network
+  // The most examples that a thread replays at once; 0: what suits the network; kMeasuredChunk: see
+  // chunk_choice.h.
+  int64_t chunk = 0;
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
 };
 

@@ -8,6 +8,7 @@
 #include "engine/data/loader.h"
 #include "engine/device.h"
 #include "optim/schedule.h"
+#include "tools/chunk_choice.h"
 #include "tools/evaluation.h"
 #include "tools/run_files.h"
 
@@ -48,14 +49,14 @@ class Run {
         observer_(observer),
         stream_(Device::parse(o.device).stream(o.step.threads)),
         data_(load(o)),
-        state_(stream_,
-               {.name = o.model,
-                .width = o.width,
-                .classes = data_.train.classes,
-                .h = data_.train.h,
-                .w = data_.train.w,
-                .c = data_.train.c},
-               DType::Float32, o.step, o.seed),
+        network_{.name = o.model,
+                 .width = o.width,
+                 .classes = data_.train.classes,
+                 .h = data_.train.h,
+                 .w = data_.train.w,
+                 .c = data_.train.c},
+        chunks_(choose_chunk(network_, DType::Float32, o_.step)),
+        state_(stream_, network_, DType::Float32, o_.step, o.seed),
         loader_(data_.train, o.step.batch, o.seed, Shuffle::Yes,
                 {.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"},
                 DropLast::Yes) {
@@ -73,6 +74,7 @@ class Run {
         "{} (width {}, {} parameters) on {}: {} training and {} test examples; plan {:.1f} MiB",
         o_.model, o_.width, state_.model.parameters->count(), o_.dataset, data_.train.n,
         data_.test.n, static_cast<double>(plan_bytes) / (1 << 20)));
+    if (!chunks_.empty()) observer_.started(chunks_);
     Evaluation evaluate(state_, data_.test, o_.step);
     const SignalWatch signals;
     TrainResult result;
@@ -121,6 +123,8 @@ class Run {
     if (o.label_noise > 0) apply_label_noise(data.train, o.label_noise, o.seed);
     BASIN_CHECK(o.step.batch >= 1 && o.step.batch <= data.train.n, "--batch",
                 "found {}, expected 1 to the {} training examples", o.step.batch, data.train.n);
+    BASIN_CHECK(!o.resume || o.step.chunk != kMeasuredChunk, "--chunk",
+                "found measure with --resume, expected the number in {}/config.toml", o.out);
     BASIN_CHECK(o.epochs >= 1, "--epochs", "found {}, expected at least 1", o.epochs);
     static_cast<void>(learning_rate(o.schedule, o.lr, 1, o.epochs));  // there is such a schedule
     return data;
@@ -175,10 +179,12 @@ class Run {
     Run& run;
   };
 
-  const TrainOptions& o_;
+  TrainOptions o_;
   TrainObserver& observer_;
   Stream stream_;
   DatasetPair data_;
+  ModelOptions network_;
+  std::string chunks_;  // how they were chosen
   TrainState state_;
   Loader loader_;
   std::vector<float> images_;
