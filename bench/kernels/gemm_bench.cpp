@@ -1,5 +1,5 @@
 // Products of the linear layers: forward (x w^T), data gradient (dy w), weight gradient (dy^T x).
-#include "bench/kernels/gemm_run.h"
+#include "bench/kernels/rates.h"
 
 namespace basin::bench {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "kernels/map.h"
+#include "tools/kernel_runs.h"
 
 namespace basin::bench {
 
@@ -23,24 +23,30 @@ inline void sizes(benchmark::internal::Benchmark* b) {
   b->UseRealTime();
 }
 
-// The functor over float arrays of its own. in_place[k] is the input that output k lies on, as an
-// optimiser's weights do; outputs without one have their own array.
-template <class F>
-void run_map(benchmark::State& state, const F& functor, const std::vector<int>& in_place = {}) {
-  const int64_t n = state.range(0);
-  const Stream stream = Stream::cpu(static_cast<int>(state.range(1)));
-  std::vector<std::vector<float>> arrays(F::reads + F::writes, std::vector<float>(n, 0.5f));
-  Inputs<float, F> in{};
-  Outputs<float, F> out{};
-  for (int k = 0; k < F::reads; ++k) in[k] = arrays[k].data();
-  for (int k = 0; k < F::writes; ++k) {
-    out[k] = arrays[in_place.empty() ? F::reads + k : in_place[k]].data();
-  }
+// Runs a kernel with its operands (tools/kernel_runs.h) again and again.
+template <class Run>
+void time_run(benchmark::State& state, Run& run, const Stream& stream) {
   for (auto _ : state) {
-    map<float>(stream, functor, n, in, out);
+    run.run(stream);
     benchmark::ClobberMemory();
   }
-  set_rates(state, element_cost<F, float>(n));
+  set_rates(state, run.cost());
+}
+
+// The functor over float arrays of its own.
+template <class F>
+void run_map(benchmark::State& state, const F& functor, const std::vector<int>& in_place = {}) {
+  MapRun<F> run(functor, state.range(0), in_place);
+  time_run(state, run, Stream::cpu(static_cast<int>(state.range(1))));
+}
+
+// One matrix product.
+template <class T>
+void run_gemm(benchmark::State& state, const GemmShape& shape, int threads) {
+  const Stream stream = Stream::cpu(threads);
+  GemmRun<T> run(stream, shape);
+  time_run(state, run, stream);
+  state.SetLabel(run.description());
 }
 
 }  // namespace basin::bench
