@@ -31,4 +31,7 @@ resnet18 64 32
 mlp 16 128
 linear 16 128
 END
+build/release/basin profile --model resnet_tiny_gn --optimizer sam --roofline "$folder/roofline.png" \
+  --json "$folder/profile.json" > "$folder/profile.txt"
+/usr/bin/python3 tools/plot.py roofline "$folder/profile.json" --out "$folder/roofline.svg"
 /usr/bin/python3 tools/plot.py step "${jsons[@]}" --out "$folder/step.png"

@@ -199,6 +199,12 @@ void ChunkedReplay::evaluate(const Arena& at) {
   pass(at, nullptr, Track::No);
 }
 
+int64_t ChunkedReplay::examples(int thread, int64_t nth) const {
+  const auto chunks = static_cast<int64_t>(chunk_loss_.size());
+  const int64_t a_pass = ceil_div<int64_t>(chunks - thread, replayers_);
+  return thread + nth % a_pass * replayers_ < full_ ? main_.size : tail_.size;
+}
+
 std::vector<double> ChunkedReplay::logits() const {
   return logits_;
 }

@@ -63,6 +63,8 @@ class ChunkedReplay final : public Objective {
   int64_t bytes() const;
   int64_t chunk() const { return main_.size; }
   int replayers() const { return replayers_; }  // threads that replay chunks of their own
+  // Of the nth chunk that a thread replays, counted on over passes: the rest of a batch is smaller.
+  int64_t examples(int thread, int64_t nth) const;
   const Program& program() const { return main_.tape->program(); }
 
  private:

@@ -1,13 +1,11 @@
 // basin bench: what a training step costs, and where it goes, beside PyTorch in the same run.
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "engine/io/file.h"
-#include "kernels/simd.h"
 #include "tools/bench_kernels.h"
 #include "tools/cli.h"
 #include "tools/peer.h"
@@ -51,9 +49,8 @@ std::vector<std::string> split(const std::string& list) {
 
 StepTimes medians(const std::vector<StepTimes>& all) {
   StepTimes result;
-  for (double StepTimes::*part :
-       {&StepTimes::step, &StepTimes::forward, &StepTimes::backward, &StepTimes::norm,
-        &StepTimes::ascent, &StepTimes::descent, &StepTimes::products}) {
+  for (double StepTimes::*part : {&StepTimes::step, &StepTimes::forward, &StepTimes::backward,
+                                  &StepTimes::norm, &StepTimes::ascent, &StepTimes::descent}) {
     std::vector<double> values;
     for (const StepTimes& t : all) values.push_back(t.*part);
     result.*part = median(values);
@@ -117,7 +114,7 @@ class StepTable {
     bandwidth_ = ours_[0]->update_bandwidth();
     for (size_t i = 0; i < ours_.size(); ++i) {
       rows_[i].parts = medians(times[i]);
-      rows_[i].floor = rows_[i].parts->products +
+      rows_[i].floor = ours_[i]->products_floor() +
                        1e3 * static_cast<double>(ours_[i]->update_bytes()) / bandwidth_;
     }
   }
@@ -146,8 +143,9 @@ class StepTable {
       fmt::print("\n");
     }
     fmt::print(
-        "\nfloor: the step's convolutions and products alone, and {:.1f} MB of updates at {:.0f} "
-        "GB/s;\nshare: floor / median{}\n",
+        "\nfloor: the step's convolutions and products, each at its fastest in this run, and "
+        "{:.1f} MB "
+        "of updates\nat {:.0f} GB/s; share: floor / median{}\n",
         static_cast<double>(ours_.back()->update_bytes()) / 1e6, bandwidth_ / 1e9,
         peer_version_.empty() ? ""
                               : "; ratio: median / the best median of PyTorch " + peer_version_);
@@ -156,17 +154,8 @@ class StepTable {
 
   Json json(const std::string& command) const {
     Json all;
-    const std::time_t now = std::time(nullptr);
-    char date[32];
-    std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
-    all["context"] = {{"processor", processor()},
-                      {"instruction_set", cpu::isa_name(cpu::isa())},
-                      {"libraries", library_versions()},
-                      {"pytorch", peer_version_},
-                      {"threads", o_.step.threads},
-                      {"chunk", ours_[0]->replay().chunk()},
-                      {"date", date},
-                      {"command", command}};
+    all["context"] = measurement_context(o_.step.threads, ours_[0]->replay().chunk(), command);
+    all["context"]["pytorch"] = peer_version_;
     for (const Row& row : rows_) {
       Json r{{"model", o_.model},           {"width", o_.width},
              {"batch", o_.step.batch},      {"optimizer", row.optimizer},

@@ -7,6 +7,8 @@
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "tools/kernel_runs.h"
+#include "tools/op_cost.h"
 
 namespace basin {
 namespace {
@@ -54,57 +56,73 @@ StepBench::StepBench(const ModelOptions& network, const StepOptions& o)
   for (int i = 0; i < kWarmUp; ++i) measure();
 }
 
+void StepBench::step_once() {
+  state_.optimizer->step(*state_.replay, state_.weights, kLearningRate);
+}
+
+template <class Body>
+void StepBench::observed(const std::function<ReplayObserver*(int)>& observer_of, const Body& body) {
+  state_.replay->observe(observer_of);
+  body();
+  state_.replay->observe([](int) -> ReplayObserver* { return nullptr; });
+}
+
+void StepBench::step(const std::function<ReplayObserver*(int)>& observer_of) {
+  observed(observer_of, [&] { step_once(); });
+}
+
 template <class Body>
 std::vector<ThreadTrace> StepBench::traced(const Body& body) {
-  ChunkedReplay& replay = *state_.replay;
+  const ChunkedReplay& replay = *state_.replay;
   const size_t chunks = ceil_div<int64_t>(options_.batch, replay.chunk());
   const ThreadTrace empty(Clock::now(), 2 * passes_ * chunks * replay.program().nodes.size());
   std::vector<ThreadTrace> threads(replay.replayers(), empty);
-  replay.observe([&](int t) -> ReplayObserver* { return &threads[t]; });
-  body();
-  replay.observe([](int) -> ReplayObserver* { return nullptr; });
+  observed([&](int t) { return &threads[t]; }, body);
   return threads;
 }
 
 std::pair<std::vector<ThreadTrace>, double> StepBench::trace() {
   double ms = 0;
-  auto threads = traced([&] {
-    ms = milliseconds(
-        [&] { state_.optimizer->step(*state_.replay, state_.weights, kLearningRate); });
-  });
+  auto threads = traced([&] { ms = milliseconds([&] { step_once(); }); });
   return {std::move(threads), ms};
 }
 
-void StepBench::time_passes(StepTimes& t) {
+void StepBench::time_passes(StepTimes& times) {
   const auto threads =
       traced([&] { state_.replay->differentiate(state_.weights, gradient_, Track::No); });
-  const Program& program = state_.replay->program();
   // Milliseconds of all passes; the threads share the work.
   const double scale = passes_ / 1e3 / static_cast<double>(threads.size());
-  for (const ThreadTrace& thread : threads) {
-    for (const TraceEvent& e : thread.events()) {
-      (e.pass == Pass::Forward ? t.forward : t.backward) += scale * e.time;
-      if (work_of(program, e.node, e.pass).flops > 0) t.products += scale * e.time;
+  for (size_t t = 0; t < threads.size(); ++t) {
+    for (const TraceEvent& e : threads[t].events()) {
+      (e.pass == Pass::Forward ? times.forward : times.backward) += scale * e.time;
+      if (!is_product(replay().program(), e.node)) continue;
+      const int64_t examples = replay().examples(static_cast<int>(t), e.chunk);
+      double& fastest =
+          fastest_product_.try_emplace({e.node, e.pass, examples}, e.time).first->second;
+      fastest = std::min(fastest, e.time);
     }
   }
 }
 
-StepTimes StepBench::measure() {
-  StepTimes t;
-  const auto step = [&] { state_.optimizer->step(*state_.replay, state_.weights, kLearningRate); };
-  step();  // wakes the threads, and brings the weights back to the caches
-  t.step = milliseconds(step);
-  time_passes(t);
+double StepBench::products_floor() const {
+  double us = 0;
+  for (const auto& [key, fastest] : fastest_product_) {
+    const bool whole = std::get<int64_t>(key) == replay().chunk();
+    us += fastest * static_cast<double>(whole ? options_.batch / replay().chunk() : 1);
+  }
+  return us * passes_ / 1e3 / replay().replayers();
+}
 
+void StepBench::time_update(StepTimes& t) {
   const int64_t n = state_.weights.size();
   float *w = point_.as<float>(), *g = gradient_.as<float>(), *v = velocity_.as<float>();
   double squared = 0;
   const double rate = 0, rho = options_.optimizer.rho;  // a rate of 0 leaves the point in place
-  if (passes_ > 1) {
-    t.norm = (passes_ - 1) * milliseconds([&] {
+  if (ascents() > 0) {
+    t.norm = ascents() * milliseconds([&] {
                squared_norm(stream_, n, g, reinterpret_cast<double*>(partials_.data()), &squared);
              });
-    t.ascent = (passes_ - 1) * milliseconds([&] {
+    t.ascent = ascents() * milliseconds([&] {
                  map<float>(stream_, SamAscent<float>{&squared, &rho, Normalise::Yes}, n,
                             {state_.weights.as<float>(), g}, {w});
                });
@@ -113,29 +131,35 @@ StepTimes StepBench::measure() {
     map<float>(stream_, MomentumDescent<float>{&rate, 0.9F, 0.0F, Nesterov::No, Decay::L2}, n,
                {w, g, v}, {w, v});
   });
+}
+
+StepTimes StepBench::measure() {
+  StepTimes t;
+  step_once();  // wakes the threads, and brings the weights back to the caches
+  t.step = milliseconds([&] { step_once(); });
+  time_passes(t);
+  time_update(t);
   return t;
 }
 
+UpdateCosts StepBench::update_costs() const {
+  const int64_t n = state_.weights.size(), ascents = passes_ - 1;
+  return {element_cost<SquareTerm, float>(ascents * n),
+          element_cost<SamAscent<float>, float>(ascents * n),
+          element_cost<MomentumDescent<float>, float>(n)};
+}
+
 int64_t StepBench::update_bytes() const {
-  const int64_t n = state_.weights.size();
-  int64_t bytes = element_cost<MomentumDescent<float>, float>(n).bytes();
-  if (passes_ > 1) {
-    bytes += (passes_ - 1) *
-             (n * int64_t{sizeof(float)} + element_cost<SamAscent<float>, float>(n).bytes());
-  }
-  return bytes;
+  const UpdateCosts costs = update_costs();
+  return costs.norm.bytes() + costs.ascent.bytes() + costs.descent.bytes();
 }
 
 double StepBench::update_bandwidth() const {
-  const int64_t n = state_.weights.size();
-  std::vector<float> x(n, 1), y(n, 1);
+  MapRun<Add<float>> in_place({}, state_.weights.size(), {0});  // y = y + x
   double best = 0;
   for (int i = 0; i < 20; ++i) {
-    const double ms = milliseconds([&] {
-      map<float>(stream_, Add<float>{}, n, {y.data(), x.data()}, {y.data()});
-    });
-    best =
-        std::max(best, 1e3 * static_cast<double>(element_cost<Add<float>, float>(n).bytes()) / ms);
+    const double ms = milliseconds([&] { in_place.run(stream_); });
+    best = std::max(best, 1e3 * static_cast<double>(in_place.cost().bytes()) / ms);
   }
   return best;
 }

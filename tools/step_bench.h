@@ -1,9 +1,13 @@
 // The cost of one training step and of its parts, measured.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "kernels/cost.h"
 #include "tools/trace.h"
 #include "tools/train_state.h"
 
@@ -13,8 +17,11 @@ namespace basin {
 // gradients unpacked and added, threads waiting for each other.
 struct StepTimes {
   double step = 0, forward = 0, backward = 0, norm = 0, ascent = 0, descent = 0;
-  // Of the passes: convolutions and matrix products.
-  double products = 0;
+};
+
+// What the optimiser's kernels cost in a step.
+struct UpdateCosts {
+  Cost norm, ascent, descent;
 };
 
 // A network with a fixed random batch, warmed up.
@@ -24,12 +31,25 @@ class StepBench {
 
   // One step untimed, and one timed whole; then each of its parts, timed apart, in the same memory.
   StepTimes measure();
+  // The optimiser's kernels alone: norm, ascent and descent.
+  void time_update(StepTimes& times);
 
   // One step: what each op of each thread took, and the step's milliseconds.
   std::pair<std::vector<ThreadTrace>, double> trace();
+  // One step, untimed, in which observer_of(thread) sees each thread's replays.
+  void step(const std::function<ReplayObserver*(int thread)>& observer_of);
+
+  // Milliseconds of a step's convolutions and products, each op and pass at its fastest: the
+  // shortest of all its calls so far, in the step's own chunks, times its calls, over the threads.
+  double products_floor() const;
 
   const ChunkedReplay& replay() const { return *state_.replay; }
-  // What a step must move beside its passes: norm and ascent (SAM), and descent.
+  int threads() const { return options_.threads; }
+  int64_t parameters() const { return state_.weights.size(); }
+  // Ascents of a step: 0 for SGD.
+  int ascents() const { return passes_ - 1; }
+  UpdateCosts update_costs() const;
+  // What a step must move beside its passes.
   int64_t update_bytes() const;
   // Bytes a second of y = y + x on as many floats as there are parameters: what an update can
   // reach.
@@ -37,7 +57,10 @@ class StepBench {
 
  private:
   template <class Body>
+  void observed(const std::function<ReplayObserver*(int)>& observer_of, const Body& body);
+  template <class Body>
   std::vector<ThreadTrace> traced(const Body& body);
+  void step_once();
   void time_passes(StepTimes& times);
 
   StepOptions options_;
@@ -48,6 +71,8 @@ class StepBench {
   std::vector<float> images_;
   std::vector<int32_t> labels_;
   int passes_;
+  // By node, pass and examples of the chunk: microseconds.
+  std::map<std::tuple<int, Pass, int64_t>, double> fastest_product_;
 };
 
 // The median of some values; they must not be none.

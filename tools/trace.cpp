@@ -2,7 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
+#include "tools/op_cost.h"
+
 namespace basin {
+
+const char* pass_name(Pass pass) {
+  return pass == Pass::Forward ? "forward" : "backward";
+}
 
 std::string describe(const Program& program, int node) {
   const Node& n = program.nodes[node];
@@ -11,25 +19,28 @@ std::string describe(const Program& program, int node) {
   return text + fmt::format(" -> {}", program.slots[n.outputs[0]].shape);
 }
 
-OpWork work_of(const Program& program, int node, Pass pass) {
-  const Node& n = program.nodes[node];
-  const auto size = [&](int slot) { return program.slots[slot].shape.size(); };
-  OpWork work;
-  int64_t elements = 0, gradients = 0;
-  for (const int slot : n.inputs) elements += size(slot);
-  for (const int slot : n.outputs) elements += size(slot);
-  for (const GradientWrite write : n.writes) {
-    gradients += write == GradientWrite::None || write == GradientWrite::Shared ? 0 : 1;
+std::string trace_json(const Program& program, const std::vector<ThreadTrace>& threads) {
+  using Json = nlohmann::ordered_json;
+  Json events = Json::array();
+  for (size_t t = 0; t < threads.size(); ++t) {
+    for (const TraceEvent& e : threads[t].events()) {
+      const Cost cost = op_cost(program, e.node, e.pass);
+      events.push_back({{"name", program.nodes[e.node].op->name()},
+                        {"cat", pass_name(e.pass)},
+                        {"ph", "X"},
+                        {"pid", 0},
+                        {"tid", t},
+                        {"ts", e.start},
+                        {"dur", e.time},
+                        {"args",
+                         {{"op", describe(program, e.node)},
+                          {"pass", pass_name(e.pass)},
+                          {"chunk", e.chunk},
+                          {"bytes", cost.bytes()},
+                          {"flops", cost.flops}}}});
+    }
   }
-  const int64_t passes = pass == Pass::Forward ? 1 : gradients;
-  work.bytes = passes * elements * dtype_size(program.dtype);
-  const std::string_view name = n.op->name();
-  if (name == "conv2d" || name == "linear" || name == "matmul") {
-    const int64_t out = size(n.outputs[0]), weights = size(n.inputs[1]);
-    const Shape& w = program.slots[n.inputs[1]].shape;
-    work.flops = passes * 2 * out * (weights / w[0]);
-  }
-  return work;
+  return Json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump() + "\n";
 }
 
 }  // namespace basin

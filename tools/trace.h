@@ -41,13 +41,11 @@ class ThreadTrace final : public ReplayObserver {
   int chunk_ = -1;
 };
 
+const char* pass_name(Pass pass);
 // What an op does, by its shapes: "conv2d [16,32,32,16] [16,3,3,16] -> [16,32,32,16]".
 std::string describe(const Program& program, int node);
-// Floating-point operations of a pass of a convolution or product, and the bytes of its operands;
-// bytes only for other ops. A backward pass makes both gradients, where both are wanted.
-struct OpWork {
-  int64_t flops = 0, bytes = 0;
-};
-OpWork work_of(const Program& program, int node, Pass pass);
+// Chrome's and Perfetto's trace format (JSON): complete events, in microseconds; an event of a
+// chunk below the usual size has the costs of the usual one.
+std::string trace_json(const Program& program, const std::vector<ThreadTrace>& threads);
 
 }  // namespace basin

@@ -4,7 +4,11 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <ctime>
 #include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "kernels/simd.h"
 
 namespace basin {
 
@@ -20,6 +24,19 @@ std::string processor() {
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
   }
   return "unknown";
+}
+
+nlohmann::ordered_json measurement_context(int threads, int64_t chunk, const std::string& command) {
+  const std::time_t now = std::time(nullptr);
+  char date[32];
+  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
+  return {{"processor", processor()},
+          {"instruction_set", cpu::isa_name(cpu::isa())},
+          {"libraries", library_versions()},
+          {"threads", threads},
+          {"chunk", chunk},
+          {"date", date},
+          {"command", command}};
 }
 
 }  // namespace basin

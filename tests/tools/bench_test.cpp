@@ -1,4 +1,5 @@
-// `basin bench step` and `basin profile`: what they print and write; speeds are not judged.
+// `basin bench`: what it prints and writes; speeds are not judged.
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -107,24 +108,26 @@ TEST(Bench, KernelsStandBesideTheCeilings) {
   }
 }
 
-TEST(Profile, EveryOpOfEveryChunkIsInTheTrace) {
-  const Folder folder;
-  const std::string path = folder.file("t.json");
-  const ProgramResult result =
-      run_program(Words{"profile", "--chunk", "5", "--trace", path, "--rows", "100"} + kSmall);
-  ASSERT_EQ(result.code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("conv2d [5,32,32,3] [4,3,3,3] -> [5,32,32,4]"));
-  const Json events = Json::parse(bytes_of(path))["traceEvents"];
-  int forwards = 0, chunks = 0;
-  for (const Json& e : events) {
-    EXPECT_GE(e["dur"], 0);
-    EXPECT_EQ(e["ph"], "X");
-    const bool first = e["args"]["op"] == "conv2d [5,32,32,3] [4,3,3,3] -> [5,32,32,4]";
-    forwards += first && e["args"]["pass"] == "forward" ? 1 : 0;
-    chunks = std::max(chunks, e["args"]["chunk"].get<int>() + 1);
+// The batch's rest is a smaller chunk: its calls are no yardstick for the whole ones.
+TEST(Bench, TheFloorIsBelowWhatWasMeasured) {
+  StepOptions options;
+  options.optimizer.name = "sam";
+  options.batch = 11;
+  options.threads = 2;
+  options.chunk = 2;
+  StepBench bench({.name = "resnet_tiny_gn", .width = 4}, options);
+  std::vector<double> passes;
+  for (int i = 0; i < 3; ++i) {
+    const StepTimes t = bench.measure();
+    passes.push_back(t.forward + t.backward);
   }
-  EXPECT_EQ(forwards, 8);  // four chunks, two passes
-  EXPECT_EQ(chunks, 4);    // of a thread
+  EXPECT_GT(bench.products_floor(), 0);
+  EXPECT_LE(bench.products_floor(), *std::min_element(passes.begin(), passes.end()));
+  // Chunks 0, 2 and 4 are the first thread's, 1, 3 and the rest the second's, in every pass.
+  for (const int64_t nth : {0, 1, 2, 5}) EXPECT_EQ(bench.replay().examples(0, nth), 2);
+  EXPECT_EQ(bench.replay().examples(1, 1), 2);
+  EXPECT_EQ(bench.replay().examples(1, 2), 1);
+  EXPECT_EQ(bench.replay().examples(1, 5), 1);
 }
 
 }  // namespace
