@@ -1,15 +1,12 @@
 // basin bench: what a training step costs, and where it goes, beside PyTorch in the same run.
-#include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <thread>
 
 #include "engine/io/file.h"
 #include "tools/bench_kernels.h"
 #include "tools/cli.h"
 #include "tools/peer.h"
-#include "tools/step_bench.h"
+#include "tools/step_row.h"
 #include "tools/versions.h"
 
 namespace basin {
@@ -24,45 +21,6 @@ struct Options {
   StepOptions step;  // its optimizer's name is a list, with commas
 };
 
-// A row of the table: one engine's way of one optimiser's step.
-struct Row {
-  std::string optimizer, engine;
-  std::vector<double> ms;
-  std::optional<StepTimes> parts;  // medians
-  double floor = 0;                // of ours
-
-  double best() const { return *std::min_element(ms.begin(), ms.end()); }
-  double worst() const { return *std::max_element(ms.begin(), ms.end()); }
-};
-
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> words(1);
-  for (const char c : list) {
-    if (c == ',') {
-      words.emplace_back();
-    } else {
-      words.back() += c;
-    }
-  }
-  return words;
-}
-
-StepTimes medians(const std::vector<StepTimes>& all) {
-  StepTimes result;
-  for (double StepTimes::*part : {&StepTimes::step, &StepTimes::forward, &StepTimes::backward,
-                                  &StepTimes::norm, &StepTimes::ascent, &StepTimes::descent}) {
-    std::vector<double> values;
-    for (const StepTimes& t : all) values.push_back(t.*part);
-    result.*part = median(values);
-  }
-  return result;
-}
-
-// PyTorch's threads spin for a while behind a step of theirs, and so do ours.
-void let_threads_sleep() {
-  std::this_thread::sleep_for(std::chrono::milliseconds(15));
-}
-
 class StepTable {
  public:
   explicit StepTable(const Options& o) : o_(o) {
@@ -71,7 +29,7 @@ class StepTable {
       step.optimizer.name = name;
       ours_.push_back(
           std::make_unique<StepBench>(ModelOptions{.name = o.model, .width = o.width}, step));
-      rows_.push_back({name, "basin", {}, {}, 0});
+      rows_.push_back({.model = o.model, .width = o.width, .step = step, .times = {}});
     }
   }
 
@@ -85,38 +43,35 @@ class StepTable {
       peer_version_ = peer->version();
       for (size_t i = 0; i < ours_.size(); ++i) {
         for (const char* mode : {"eager", "compiled", "chunks"}) {
-          const std::string optimizer = rows_[i].optimizer, request = mode + (" " + optimizer);
+          const std::string request = mode + (" " + rows_[i].step.optimizer.name);
           std::string reason;
           if (peer->step(request, reason)) {
-            rows_.push_back({optimizer, std::string("pytorch ") + mode, {}, {}, 0});
+            rows_.push_back({.model = o_.model,
+                             .width = o_.width,
+                             .step = rows_[i].step,
+                             .engine = std::string("pytorch ") + mode,
+                             .times = {}});
           } else {
             notes_.push_back("pytorch " + request + ": " + reason);
           }
         }
       }
     }
-    std::vector<std::vector<StepTimes>> times(ours_.size());
     for (int r = 0; r < o_.repeats; ++r) {
       for (size_t i = 0; i < rows_.size(); ++i) {
         let_threads_sleep();
         if (i < ours_.size()) {
-          times[i].push_back(ours_[i]->measure());
-          rows_[i].ms.push_back(times[i].back().step);
+          rows_[i].times.push_back(ours_[i]->measure());
         } else {
           std::string reason;
           const std::string mode = rows_[i].engine.substr(rows_[i].engine.find(' ') + 1);
-          const auto ms = peer->step(mode + " " + rows_[i].optimizer, reason);
+          const auto ms = peer->step(mode + " " + rows_[i].step.optimizer.name, reason);
           if (!ms) fail_run("--peer", "pytorch {}: {}", mode, reason);
-          rows_[i].ms.push_back(*ms);
+          rows_[i].times.push_back({.step = *ms});
         }
       }
     }
     bandwidth_ = ours_[0]->update_bandwidth();
-    for (size_t i = 0; i < ours_.size(); ++i) {
-      rows_[i].parts = medians(times[i]);
-      rows_[i].floor = ours_[i]->products_floor() +
-                       1e3 * static_cast<double>(ours_[i]->update_bytes()) / bandwidth_;
-    }
   }
 
   void print() const {
@@ -125,27 +80,29 @@ class StepTable {
         "alternating\n\n",
         o_.model, o_.width, o_.step.batch, o_.step.threads, ours_[0]->replay().chunk(), processor(),
         o_.repeats);
-    fmt::print("{:<9} {:<17} {:>8} {:>8} {:>8}  {:>8} {:>8} {:>6} {:>6} {:>7}  {:>7} {:>6} {:>6}\n",
-               "optimizer", "engine", "median", "min", "max", "forward", "backward", "norm",
-               "ascent", "descent", "floor", "share", "ratio");
-    for (const Row& row : rows_) {
-      const double ms = median(row.ms);
-      fmt::print("{:<9} {:<17} {:>8.2f} {:>8.2f} {:>8.2f}", row.optimizer, row.engine, ms,
-                 row.best(), row.worst());
-      if (row.parts) {
-        const StepTimes& p = *row.parts;
-        fmt::print("  {:>8.2f} {:>8.2f} {:>6.2f} {:>6.2f} {:>7.2f}  {:>7.2f} {:>6.2f}", p.forward,
-                   p.backward, p.norm, p.ascent, p.descent, row.floor, row.floor / ms);
-        if (const double theirs = best_peer(row.optimizer); theirs > 0) {
-          fmt::print(" {:>6.2f}", ms / theirs);
+    fmt::print("{:<9} {:<17} {:>8} {:>8} {:>8}", "optimizer", "engine", "median", "min", "max");
+    for (const StepPart& part : kStepParts) fmt::print(" {:>8}", part.name);
+    fmt::print("  {:>7} {:>6} {:>6}\n", "floor", "share", "ratio");
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const StepRow& row = rows_[i];
+      const Spread ms = row.spread(&StepTimes::step);
+      fmt::print("{:<9} {:<17} {:>8.2f} {:>8.2f} {:>8.2f}", row.step.optimizer.name, row.engine,
+                 ms.median, ms.min, ms.max);
+      if (row.has_parts()) {
+        const double floor = floor_of(i);
+        for (const StepPart& part : kStepParts) {
+          fmt::print(" {:>8.2f}", row.spread(part.time).median);
+        }
+        fmt::print("  {:>7.2f} {:>6.2f}", floor, floor / ms.median);
+        if (const double theirs = best_peer(row.step.optimizer.name); theirs > 0) {
+          fmt::print(" {:>6.2f}", ms.median / theirs);
         }
       }
       fmt::print("\n");
     }
     fmt::print(
         "\nfloor: the step's convolutions and products, each at its fastest in this run, and "
-        "{:.1f} MB "
-        "of updates\nat {:.0f} GB/s; share: floor / median{}\n",
+        "{:.1f} MB of updates\nat {:.0f} GB/s; share: floor / median{}\n",
         static_cast<double>(ours_.back()->update_bytes()) / 1e6, bandwidth_ / 1e9,
         peer_version_.empty() ? ""
                               : "; ratio: median / the best median of PyTorch " + peer_version_);
@@ -154,35 +111,29 @@ class StepTable {
 
   Json json(const std::string& command) const {
     Json all;
-    all["context"] = measurement_context(o_.step.threads, ours_[0]->replay().chunk(), command);
+    all["context"] = measurement_context(o_.step.threads, command);
     all["context"]["pytorch"] = peer_version_;
-    for (const Row& row : rows_) {
-      Json r{{"model", o_.model},           {"width", o_.width},
-             {"batch", o_.step.batch},      {"optimizer", row.optimizer},
-             {"microbatch", o_.step.batch}, {"engine", row.engine},
-             {"precision", "float32"},      {"threads", o_.step.threads},
-             {"median_ms", median(row.ms)}, {"min_ms", row.best()},
-             {"max_ms", row.worst()},       {"repeats", o_.repeats}};
-      if (row.parts) {
-        const StepTimes& p = *row.parts;
-        r["parts_ms"] = {{"forward", p.forward},
-                         {"backward", p.backward},
-                         {"norm", p.norm},
-                         {"ascent", p.ascent},
-                         {"descent", p.descent}};
-        r["floor_ms"] = row.floor;
-      }
-      all["results"].push_back(r);
+    all["context"]["chunk"] = ours_[0]->replay().chunk();
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      Json r = to_json(rows_[i]);
+      if (rows_[i].has_parts()) r["floor_ms"] = floor_of(i);
+      all["results"].push_back(std::move(r));
     }
     return all;
   }
 
  private:
+  // The least that a row of ours can take: its products, and its update's bytes.
+  double floor_of(size_t i) const {
+    return ours_[i]->products_floor() +
+           1e3 * static_cast<double>(ours_[i]->update_bytes()) / bandwidth_;
+  }
+
   double best_peer(const std::string& optimizer) const {
     double best = 0;
-    for (const Row& row : rows_) {
-      if (row.optimizer != optimizer || row.engine == "basin") continue;
-      const double ms = median(row.ms);
+    for (const StepRow& row : rows_) {
+      if (row.step.optimizer.name != optimizer || row.has_parts()) continue;
+      const double ms = row.spread(&StepTimes::step).median;
       if (best == 0 || ms < best) best = ms;
     }
     return best;
@@ -190,7 +141,7 @@ class StepTable {
 
   const Options& o_;
   std::vector<std::unique_ptr<StepBench>> ours_;
-  std::vector<Row> rows_;  // ours first, in the order of the optimisers
+  std::vector<StepRow> rows_;  // ours first, in the order of the optimisers
   std::vector<std::string> notes_;
   std::string peer_version_;
   double bandwidth_ = 0;

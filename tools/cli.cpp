@@ -65,6 +65,18 @@ std::string listed(const std::vector<std::string>& words) {
   return text;
 }
 
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> words(1);
+  for (const char c : list) {
+    if (c == ',') {
+      words.emplace_back();
+    } else {
+      words.back() += c;
+    }
+  }
+  return words;
+}
+
 CLI::Validator one_of(const std::vector<std::string>& words) {
   return CLI::Validator(
       [=](const std::string& text) -> std::string {
@@ -73,6 +85,31 @@ CLI::Validator one_of(const std::vector<std::string>& words) {
                            suggestion(text, words));
       },
       "");
+}
+
+CLI::Option* add_rising_numbers(CLI::App& command, const std::string& name,
+                                std::vector<int64_t>& values, int64_t most,
+                                const std::string& help) {
+  const auto complaint = [most](const std::string& list) -> std::string {
+    int64_t least = 1;
+    for (const std::string& word : split(list)) {
+      const std::string problem = between(least, most)(word);
+      if (!problem.empty()) {
+        return fmt::format("found {}, expected whole numbers from 1 to {} that rise, as 8,16,32",
+                           list, most);
+      }
+      least = std::stoll(word) + 1;
+    }
+    return "";
+  };
+  const auto set = [&values](const std::string& list) {
+    values.clear();
+    for (const std::string& word : split(list)) values.push_back(std::stoll(word));
+  };
+  return command.add_option_function<std::string>(name, set, help)
+      ->check(CLI::Validator(complaint, ""))
+      ->type_name("LIST")
+      ->default_str(fmt::format("{}", fmt::join(values, ",")));
 }
 
 void add_common_options(CLI::App& command, CommonOptions& o) {

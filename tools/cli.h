@@ -20,6 +20,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 
 // "a, b or c"
 std::string listed(const std::vector<std::string>& words);
+// "a,b,c" -> a, b, c
+std::vector<std::string> split(const std::string& list);
 
 // Validators: "found -1, expected a number >= 0".
 CLI::Validator non_negative();       // finite
@@ -55,6 +57,11 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& value
       ->check(one_of(words))
       ->default_str(choice_name(choices, value));
 }
+
+// An option that takes whole numbers from 1 to `most`, each above the one before: "16,32,64".
+CLI::Option* add_rising_numbers(CLI::App& command, const std::string& name,
+                                std::vector<int64_t>& values, int64_t most,
+                                const std::string& help);
 
 // A subcommand: its options, and what runs when it is chosen; returns the exit code.
 using Command = std::function<int()>;

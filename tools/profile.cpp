@@ -26,7 +26,8 @@ Json results(const Options& o, const StepBench& bench, const StepProfile& profil
   const std::string command =
       fmt::format("basin profile --model {} --width {} --batch {} --optimizer {}", o.model, o.width,
                   o.step.batch, o.step.optimizer.name);
-  Json all = {{"context", measurement_context(o.step.threads, bench.replay().chunk(), command)},
+  Json all = {{"context", measurement_context(o.step.threads, command)},
+              {"chunk", bench.replay().chunk()},
               {"model", o.model},
               {"width", o.width},
               {"batch", o.step.batch},

@@ -17,6 +17,8 @@ namespace basin {
 // gradients unpacked and added, threads waiting for each other.
 struct StepTimes {
   double step = 0, forward = 0, backward = 0, norm = 0, ascent = 0, descent = 0;
+
+  double update() const { return norm + ascent + descent; }
 };
 
 // What the optimiser's kernels cost in a step.

@@ -26,7 +26,7 @@ std::string processor() {
   return "unknown";
 }
 
-nlohmann::ordered_json measurement_context(int threads, int64_t chunk, const std::string& command) {
+nlohmann::ordered_json measurement_context(int threads, const std::string& command) {
   const std::time_t now = std::time(nullptr);
   char date[32];
   std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
@@ -34,7 +34,6 @@ nlohmann::ordered_json measurement_context(int threads, int64_t chunk, const std
           {"instruction_set", cpu::isa_name(cpu::isa())},
           {"libraries", library_versions()},
           {"threads", threads},
-          {"chunk", chunk},
           {"date", date},
           {"command", command}};
 }

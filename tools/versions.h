@@ -8,7 +8,7 @@ namespace basin {
 
 std::string library_versions();  // of the libraries that this build uses
 std::string processor();         // the CPU's name
-// Both, with the date, the instruction set, and how it was run: for a file of results.
-nlohmann::ordered_json measurement_context(int threads, int64_t chunk, const std::string& command);
+// The context of a file of results: the above, threads, today's date, and the command.
+nlohmann::ordered_json measurement_context(int threads, const std::string& command);
 
 }  // namespace basin
