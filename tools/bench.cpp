@@ -6,6 +6,7 @@
 #include "tools/bench_kernels.h"
 #include "tools/cli.h"
 #include "tools/peer.h"
+#include "tools/scaling_bench.h"
 #include "tools/step_row.h"
 #include "tools/versions.h"
 
@@ -186,6 +187,7 @@ Command add_bench(CLI::App& app) {
   step->footer(
       "Example:\n  basin bench step --model resnet_tiny_gn --peer pytorch --python "
       "venv/bin/python");
+  const auto [scaling, run_scaling] = add_scaling_bench(*command);
   CLI::App* kernels = command->add_subcommand(
       "kernels", "Every kernel alone, beside what the machine can do at most");
   auto k = std::make_shared<KernelBenchOptions>();
@@ -199,7 +201,10 @@ Command add_bench(CLI::App& app) {
       ->type_name("FILE");
   kernels->footer("Example:\n  basin bench kernels --filter sam");
   command->footer("Example:\n  basin bench step --model resnet_tiny_gn --batch 128");
-  return [=] { return kernels->parsed() ? run_kernel_bench(*k) : run_step(*o, *common); };
+  return [=, scaling = scaling, run_scaling = run_scaling] {
+    if (kernels->parsed()) return run_kernel_bench(*k);
+    return scaling->parsed() ? run_scaling() : run_step(*o, *common);
+  };
 }
 
 }  // namespace basin
