@@ -35,3 +35,6 @@ build/release/basin profile --model resnet_tiny_gn --optimizer sam --roofline "$
   --json "$folder/profile.json" > "$folder/profile.txt"
 /usr/bin/python3 tools/plot.py roofline "$folder/profile.json" --out "$folder/roofline.svg"
 /usr/bin/python3 tools/plot.py step "${jsons[@]}" --out "$folder/step.png"
+
+build/release/basin bench scaling --model resnet_tiny_gn --json "$folder/scaling.json" \
+  --plot "$folder/scaling.png" | tee "$folder/scaling.txt"
