@@ -27,12 +27,12 @@ Json results(const Options& o, const StepBench& bench, const StepProfile& profil
       fmt::format("basin profile --model {} --width {} --batch {} --optimizer {}", o.model, o.width,
                   o.step.batch, o.step.optimizer.name);
   Json all = {{"context", measurement_context(o.step.threads, command)},
-              {"chunk", bench.replay().chunk()},
               {"model", o.model},
               {"width", o.width},
               {"batch", o.step.batch},
               {"optimizer", o.step.optimizer.name},
               {"precision", "float32"}};
+  all["context"]["chunk"] = bench.replay().chunk();
   all.update(profile_json(profile));
   return all;
 }
