@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kernels/error.h"
 #include "kernels/loss.cuh"
 #include "tests/support/block.h"
