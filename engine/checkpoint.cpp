@@ -44,6 +44,9 @@ HostTensor host_tensor(std::string name, DType dtype, std::vector<int64_t> shape
     case DType::Float64:
       append_values<double>(tensor, values);
       break;
+    case DType::BFloat16:
+      append_values<bfloat16>(tensor, values);
+      break;
     case DType::Int32:
       append_values<int32_t>(tensor, values);
       break;
@@ -63,6 +66,8 @@ std::vector<double> host_values(const HostTensor& tensor) {
       return read_values<float>(tensor);
     case DType::Float64:
       return read_values<double>(tensor);
+    case DType::BFloat16:
+      return read_values<bfloat16>(tensor);
     case DType::Int32:
       return read_values<int32_t>(tensor);
     case DType::Int64:

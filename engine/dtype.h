@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <string_view>
 
+#include "kernels/bfloat16.h"
+
 namespace basin {
 
-enum class DType { Float32, Float64, Int32, Int64, UInt8 };
+enum class DType { Float32, Float64, BFloat16, Int32, Int64, UInt8 };
 
 constexpr int64_t dtype_size(DType dtype) {
   switch (dtype) {
@@ -16,6 +18,8 @@ constexpr int64_t dtype_size(DType dtype) {
     case DType::Float64:
     case DType::Int64:
       return 8;
+    case DType::BFloat16:
+      return 2;
     case DType::UInt8:
       return 1;
   }
@@ -28,6 +32,8 @@ constexpr std::string_view dtype_name(DType dtype) {
       return "float32";
     case DType::Float64:
       return "float64";
+    case DType::BFloat16:
+      return "bfloat16";
     case DType::Int32:
       return "int32";
     case DType::Int64:
@@ -44,6 +50,8 @@ template <>
 inline constexpr DType kDTypeOf<float> = DType::Float32;
 template <>
 inline constexpr DType kDTypeOf<double> = DType::Float64;
+template <>
+inline constexpr DType kDTypeOf<bfloat16> = DType::BFloat16;
 template <>
 inline constexpr DType kDTypeOf<int32_t> = DType::Int32;
 template <>

@@ -12,6 +12,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/bfloat16.h"
+
 namespace basin::test {
 
 // n standard normal values times `scale`, rounded to T, so that float and float64 see one input.
@@ -29,12 +31,20 @@ constexpr double eps_of() {
   return std::numeric_limits<T>::epsilon();
 }
 
+// The tolerance of a value that was computed up to `tolerance` in Wide<T> and rounded to T.
+template <class T>
+double stored(double expected, double tolerance) {
+  if constexpr (std::is_same_v<T, Wide<T>>) return tolerance;
+  return tolerance + eps_of<T>() / 2 * (std::abs(expected) + tolerance);
+}
+
 // |found - expected| <= tolerance; equal infinities agree, NaN agrees with nothing.
 inline bool within(double found, double expected, double tolerance) {
   return found == expected || std::abs(found - expected) <= tolerance;
 }
 
-// Every found[i] within growth * eps * max(|expected[i]|, magnitude) of expected[i]. `magnitude`
+// Every found[i] within growth * eps * max(|expected[i]|, magnitude) of expected[i], eps being that
+// of the arithmetic; a bfloat16 is off by one rounding more. `magnitude`
 // is the size of the terms that make up a result, where they may cancel.
 template <class T>
 testing::AssertionResult all_close(std::span<const T> found, const std::vector<double>& expected,
@@ -46,7 +56,8 @@ testing::AssertionResult all_close(std::span<const T> found, const std::vector<d
   size_t wrong = 0, worst = 0;
   double worst_ratio = -1;
   for (size_t i = 0; i < found.size(); ++i) {
-    const double tolerance = growth * eps_of<T>() * std::max(std::abs(expected[i]), magnitude);
+    const double computed = growth * eps_of<Wide<T>>() * std::max(std::abs(expected[i]), magnitude);
+    const double tolerance = stored<T>(expected[i], computed);
     if (within(found[i], expected[i], tolerance)) continue;
     ++wrong;
     const double ratio = std::abs(found[i] - expected[i]) / tolerance;
