@@ -9,8 +9,9 @@ namespace basin {
 namespace cpu {
 namespace {
 
-// Two sums of each channel for every thread, then two coefficients of each channel.
-template <class T>
+// Two sums of each channel for every thread, then two coefficients of each channel, in the type F
+// of the statistics.
+template <class F>
 struct BatchScratch {
   char* start;
   int64_t c;
@@ -20,12 +21,12 @@ struct BatchScratch {
     return round_up<int64_t>(c * 2 * int64_t{sizeof(double)}, kLineBytes);
   }
   static int64_t bytes(int64_t c, int parts) {
-    return parts * part_bytes(c) + round_up<int64_t>(c * 2 * int64_t{sizeof(T)}, kLineBytes);
+    return parts * part_bytes(c) + round_up<int64_t>(c * 2 * int64_t{sizeof(F)}, kLineBytes);
   }
   double* first(int part) const { return reinterpret_cast<double*>(start + part * part_bytes(c)); }
   double* second(int part) const { return first(part) + c; }
-  T* offset() const { return reinterpret_cast<T*>(start + parts * part_bytes(c)); }
-  T* slope() const { return offset() + c; }
+  F* offset() const { return reinterpret_cast<F*>(start + parts * part_bytes(c)); }
+  F* slope() const { return offset() + c; }
 };
 
 int64_t rows_of(const NormShape& shape) {
@@ -34,7 +35,7 @@ int64_t rows_of(const NormShape& shape) {
 
 template <With kWith, class T>
 void normalise_all(const Stream& stream, const NormShape& shape, const Operand<kWith, T>& in,
-                   const ChannelParameters<T>& p, T* y) {
+                   const ChannelParameters<Wide<T>>& p, T* y) {
   const int64_t bytes =
       norm_act_forward_cost<T>(NormKind::Fixed, shape, kWith == With::Residual).bytes();
   for_parts(parts_of(stream, rows_of(shape), bytes), rows_of(shape),
@@ -48,10 +49,11 @@ void normalise_all(const Stream& stream, const NormShape& shape, const Operand<k
 // mean, rstd, unbiased variance, and the sum.
 template <With kWith, class T>
 void statistics(const Stream& stream, const NormShape& shape, const Operand<kWith, T>& in,
-                double eps, T* mean, T* rstd, T* unbiased_variance, void* scratch) {
+                double eps, Wide<T>* mean, Wide<T>* rstd, Wide<T>* unbiased_variance,
+                void* scratch) {
   const int64_t rows = rows_of(shape), c = shape.c;
   const int parts = parts_of(stream, rows, rows * c * int64_t{sizeof(T)});
-  const BatchScratch<T> w{static_cast<char*>(scratch), c, parts};
+  const BatchScratch<Wide<T>> w{static_cast<char*>(scratch), c, parts};
   for_parts(parts, rows, [=](int part, int64_t begin, int64_t end) {
     vectorised([=]() {
       channel_moments(end - begin, c, in.from(begin * c), w.first(part), w.second(part));
@@ -67,17 +69,17 @@ void statistics(const Stream& stream, const NormShape& shape, const Operand<kWit
       m2 += w.second(part)[j] + delta * delta * before * weight;
     }
     m2 = std::max(m2, 0.0);
-    mean[j] = static_cast<T>(m);
-    rstd[j] = static_cast<T>(1 / std::sqrt(m2 / static_cast<double>(rows) + eps));
-    unbiased_variance[j] = static_cast<T>(m2 / static_cast<double>(rows - 1));
+    mean[j] = static_cast<Wide<T>>(m);
+    rstd[j] = static_cast<Wide<T>>(1 / std::sqrt(m2 / static_cast<double>(rows) + eps));
+    unbiased_variance[j] = static_cast<Wide<T>>(m2 / static_cast<double>(rows - 1));
   }
 }
 
 template <class T>
 void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, double eps,
-                            Activation act, T* sum, T* y, T* mean, T* rstd, T* unbiased_variance,
-                            void* scratch) {
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
+                            Wide<T>* unbiased_variance, void* scratch) {
   if (residual == nullptr) {
     const Operand<With::Nothing, T> in{x, nullptr, nullptr};
     statistics(stream, shape, in, eps, mean, rstd, unbiased_variance, scratch);
@@ -86,17 +88,18 @@ void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const 
     statistics(stream, shape, in, eps, mean, rstd, unbiased_variance, scratch);
   }
   const Operand<With::Nothing, T> s{residual == nullptr ? x : sum, nullptr, nullptr};
-  normalise_all(stream, shape, s, {mean, rstd, gamma, beta, floor_of<T>(act)}, y);
+  normalise_all(stream, shape, s, {mean, rstd, gamma, beta, floor_of<Wide<T>>(act)}, y);
 }
 
 template <class T>
 void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, const T* mean,
-                            const T* variance, double eps, Activation act, T* sum, T* y, T* rstd) {
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            const Wide<T>* mean, const Wide<T>* variance, double eps,
+                            Activation act, T* sum, T* y, Wide<T>* rstd) {
   for (int64_t j = 0; j < shape.c; ++j) {
-    rstd[j] = static_cast<T>(1 / std::sqrt(static_cast<double>(variance[j]) + eps));
+    rstd[j] = static_cast<Wide<T>>(1 / std::sqrt(static_cast<double>(variance[j]) + eps));
   }
-  const ChannelParameters<T> p{mean, rstd, gamma, beta, floor_of<T>(act)};
+  const ChannelParameters<Wide<T>> p{mean, rstd, gamma, beta, floor_of<Wide<T>>(act)};
   if (residual == nullptr) {
     normalise_all(stream, shape, Operand<With::Nothing, T>{x, nullptr, nullptr}, p, y);
   } else {
@@ -109,12 +112,12 @@ enum class Depends { Yes, No };
 
 template <class T>
 void backward(const Stream& stream, const NormShape& shape, Depends depends, const T* dy,
-              const T* s, const ChannelParameters<T>& p, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-              Write parameter_mode, void* scratch) {
+              const T* s, const ChannelParameters<Wide<T>>& p, T* ds, Write ds_mode,
+              Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
   const int64_t rows = rows_of(shape), c = shape.c;
   const int parts =
       parts_of(stream, rows, norm_act_backward_cost<T>(NormKind::Batch, shape, ds_mode).bytes());
-  const BatchScratch<T> w{static_cast<char*>(scratch), c, parts};
+  const BatchScratch<Wide<T>> w{static_cast<char*>(scratch), c, parts};
   for_parts(parts, rows, [=](int part, int64_t begin, int64_t end) {
     vectorised([=]() {
       gradient_sums(end - begin, c, dy + begin * c, s + begin * c, p, w.first(part),
@@ -131,10 +134,10 @@ void backward(const Stream& stream, const NormShape& shape, Depends depends, con
     }
     const double r = static_cast<double>(p.rstd[j]);
     const double scale = static_cast<double>(p.gamma[j]) * r * reciprocal;
-    store(dgamma[j], static_cast<T>(b * r), parameter_mode);
-    store(dbeta[j], static_cast<T>(a), parameter_mode);
-    w.offset()[j] = static_cast<T>(scale * a);
-    w.slope()[j] = static_cast<T>(scale * r * r * b);
+    store(dgamma[j], static_cast<Wide<T>>(b * r), parameter_mode);
+    store(dbeta[j], static_cast<Wide<T>>(a), parameter_mode);
+    w.offset()[j] = static_cast<Wide<T>>(scale * a);
+    w.slope()[j] = static_cast<Wide<T>>(scale * r * r * b);
   }
   if (ds == nullptr) return;
   for_parts(parts, rows, [=](int, int64_t begin, int64_t end) {
@@ -160,14 +163,14 @@ void update_running_statistics(int64_t c, double momentum, const T* mean,
 
 template <class T>
 int64_t batch_norm_act_scratch(const NormShape& shape, int threads) {
-  return cpu::BatchScratch<T>::bytes(shape.c, threads);
+  return cpu::BatchScratch<Wide<T>>::bytes(shape.c, threads);
 }
 
 template <class T>
 void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, double eps,
-                            Activation act, T* sum, T* y, T* mean, T* rstd, T* unbiased_variance,
-                            void* scratch) {
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
+                            Wide<T>* unbiased_variance, void* scratch) {
   BASIN_CHECK(shape.n * shape.positions >= 2, "[batch_norm_act] x",
               "found {} values per channel, expected at least 2 in training",
               shape.n * shape.positions);
@@ -178,19 +181,20 @@ void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const 
 
 template <class T>
 void batch_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch) {
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
   require_cpu(stream, "[norm_act]");
   cpu::backward(stream, shape, cpu::Depends::Yes, dy, s,
-                {mean, rstd, gamma, beta, floor_of<T>(act)}, ds, ds_mode, dgamma, dbeta,
+                {mean, rstd, gamma, beta, floor_of<Wide<T>>(act)}, ds, ds_mode, dgamma, dbeta,
                 parameter_mode, scratch);
 }
 
 template <class T>
 void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, const T* mean,
-                            const T* variance, double eps, Activation act, T* sum, T* y, T* rstd) {
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            const Wide<T>* mean, const Wide<T>* variance, double eps,
+                            Activation act, T* sum, T* y, Wide<T>* rstd) {
   require_cpu(stream, "[norm_act]");
   cpu::fixed_norm_act_forward(stream, shape, x, residual, gamma, beta, mean, variance, eps, act,
                               sum, y, rstd);
@@ -198,12 +202,13 @@ void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const 
 
 template <class T>
 void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch) {
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
   require_cpu(stream, "[norm_act]");
-  cpu::backward(stream, shape, cpu::Depends::No, dy, s, {mean, rstd, gamma, beta, floor_of<T>(act)},
-                ds, ds_mode, dgamma, dbeta, parameter_mode, scratch);
+  cpu::backward(stream, shape, cpu::Depends::No, dy, s,
+                {mean, rstd, gamma, beta, floor_of<Wide<T>>(act)}, ds, ds_mode, dgamma, dbeta,
+                parameter_mode, scratch);
 }
 
 template <class T>
@@ -217,21 +222,25 @@ void update_running_statistics(const Stream& stream, int64_t c, double momentum,
 #define BASIN_INSTANTIATE_BATCH_NORM(T)                                                            \
   template int64_t batch_norm_act_scratch<T>(const NormShape&, int);                               \
   template void batch_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,        \
-                                       const T*, const T*, double, Activation, T*, T*, T*, T*, T*, \
-                                       void*);                                                     \
-  template void batch_norm_act_backward(const Stream&, const NormShape&, const T*, const T*,       \
-                                        const T*, const T*, const T*, const T*, Activation, T*,    \
-                                        Write, T*, T*, Write, void*);                              \
+                                       const Wide<T>*, const Wide<T>*, double, Activation, T*, T*, \
+                                       Wide<T>*, Wide<T>*, Wide<T>*, void*);                       \
+  template void batch_norm_act_backward(                                                           \
+      const Stream&, const NormShape&, const T*, const T*, const Wide<T>*, const Wide<T>*,         \
+      const Wide<T>*, const Wide<T>*, Activation, T*, Write, Wide<T>*, Wide<T>*, Write, void*);    \
   template void fixed_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,        \
-                                       const T*, const T*, const T*, const T*, double, Activation, \
-                                       T*, T*, T*);                                                \
-  template void fixed_norm_act_backward(const Stream&, const NormShape&, const T*, const T*,       \
-                                        const T*, const T*, const T*, const T*, Activation, T*,    \
-                                        Write, T*, T*, Write, void*);                              \
-  template void update_running_statistics(const Stream&, int64_t, double, const T*, const T*, T*,  \
+                                       const Wide<T>*, const Wide<T>*, const Wide<T>*,             \
+                                       const Wide<T>*, double, Activation, T*, T*, Wide<T>*);      \
+  template void fixed_norm_act_backward(                                                           \
+      const Stream&, const NormShape&, const T*, const T*, const Wide<T>*, const Wide<T>*,         \
+      const Wide<T>*, const Wide<T>*, Activation, T*, Write, Wide<T>*, Wide<T>*, Write, void*);
+#define BASIN_INSTANTIATE_RUNNING(T)                                                              \
+  template void update_running_statistics(const Stream&, int64_t, double, const T*, const T*, T*, \
                                           T*);
 
 BASIN_INSTANTIATE_BATCH_NORM(float)
 BASIN_INSTANTIATE_BATCH_NORM(double)
+BASIN_INSTANTIATE_BATCH_NORM(bfloat16)
+BASIN_INSTANTIATE_RUNNING(float)
+BASIN_INSTANTIATE_RUNNING(double)
 
 }  // namespace basin

@@ -9,24 +9,25 @@ namespace basin {
 namespace cpu {
 namespace {
 
-// A thread's scratch. In the forward pass first and second are each channel's mean and sum of
-// squared deviations; in the backward pass the sums of dy and of dy * (s - mean).
-template <class T>
+// A thread's scratch, in the type F of the statistics. In the forward pass first and second are
+// each channel's mean and sum of squared deviations; in the backward pass the sums of dy and of
+// dy * (s - mean).
+template <class F>
 struct GroupScratch {
   double *first, *second;  // [c]
   double *dgamma, *dbeta;  // [c], over the images of the thread
-  T *mean, *rstd;          // [c], the group's value for each of its channels
-  T *offset, *slope;       // [c]
+  F *mean, *rstd;          // [c], the group's value for each of its channels
+  F *offset, *slope;       // [c]
 
   static int64_t bytes(int64_t c) {
-    return round_up<int64_t>(c * 4 * (sizeof(double) + sizeof(T)), kLineBytes);
+    return round_up<int64_t>(c * 4 * (sizeof(double) + sizeof(F)), kLineBytes);
   }
   GroupScratch(void* scratch, int part, int64_t c) {
     first = reinterpret_cast<double*>(static_cast<char*>(scratch) + part * bytes(c));
     second = first + c;
     dgamma = second + c;
     dbeta = dgamma + c;
-    mean = reinterpret_cast<T*>(dbeta + c);
+    mean = reinterpret_cast<F*>(dbeta + c);
     rstd = mean + c;
     offset = rstd + c;
     slope = offset + c;
@@ -34,9 +35,9 @@ struct GroupScratch {
 };
 
 // mean[groups], rstd[groups] of one image from its channels' moments.
-template <class T>
-inline void join_groups(const NormShape& shape, double eps, const GroupScratch<T>& w, T* mean,
-                        T* rstd) {
+template <class F>
+inline void join_groups(const NormShape& shape, double eps, const GroupScratch<F>& w, F* mean,
+                        F* rstd) {
   const int64_t width = shape.c / shape.groups;
   const double positions = static_cast<double>(shape.positions);
   const double reciprocal = 1 / static_cast<double>(width);
@@ -54,15 +55,15 @@ inline void join_groups(const NormShape& shape, double eps, const GroupScratch<T
       between += d * d;
     }
     const double variance = std::max((within / positions + between) * reciprocal, 0.0);
-    mean[g] = static_cast<T>(group_mean);
-    rstd[g] = static_cast<T>(1 / std::sqrt(variance + eps));
+    mean[g] = static_cast<F>(group_mean);
+    rstd[g] = static_cast<F>(1 / std::sqrt(variance + eps));
   }
 }
 
 // The groups' mean and rstd of one image, spread over their channels.
-template <class T>
-inline void spread_groups(const NormShape& shape, const T* mean, const T* rstd,
-                          const GroupScratch<T>& w) {
+template <class F>
+inline void spread_groups(const NormShape& shape, const F* mean, const F* rstd,
+                          const GroupScratch<F>& w) {
   const int64_t width = shape.c / shape.groups;
   for (int64_t g = 0; g < shape.groups; ++g) {
     for (int64_t j = g * width; j < (g + 1) * width; ++j) {
@@ -74,9 +75,10 @@ inline void spread_groups(const NormShape& shape, const T* mean, const T* rstd,
 
 // y, mean, rstd (and sum) of images [begin, end).
 template <With kWith, class T>
-inline void forward_images(const NormShape& shape, const Operand<kWith, T>& in, const T* gamma,
-                           const T* beta, double eps, T floor, int64_t begin, int64_t end, T* y,
-                           T* mean, T* rstd, const GroupScratch<T>& w) {
+inline void forward_images(const NormShape& shape, const Operand<kWith, T>& in,
+                           const Wide<T>* gamma, const Wide<T>* beta, double eps, Wide<T> floor,
+                           int64_t begin, int64_t end, T* y, Wide<T>* mean, Wide<T>* rstd,
+                           const GroupScratch<Wide<T>>& w) {
   const int64_t p = shape.positions, c = shape.c;
   for (int64_t image = begin; image < end; ++image) {
     const int64_t offset = image * p * c, group = image * shape.groups;
@@ -91,14 +93,14 @@ inline void forward_images(const NormShape& shape, const Operand<kWith, T>& in, 
 
 template <With kWith, class T>
 void forward(const Stream& stream, const NormShape& shape, const Operand<kWith, T>& in,
-             const T* gamma, const T* beta, double eps, Activation act, T* y, T* mean, T* rstd,
-             void* scratch) {
+             const Wide<T>* gamma, const Wide<T>* beta, double eps, Activation act, T* y,
+             Wide<T>* mean, Wide<T>* rstd, void* scratch) {
   const int64_t bytes =
       norm_act_forward_cost<T>(NormKind::Group, shape, kWith == With::Residual).bytes();
-  const T floor = floor_of<T>(act);
+  const Wide<T> floor = floor_of<Wide<T>>(act);
   const int parts = parts_of(stream, shape.n, bytes);
   for_parts(parts, shape.n, [=](int part, int64_t begin, int64_t end) {
-    const GroupScratch<T> w(scratch, part, shape.c);
+    const GroupScratch<Wide<T>> w(scratch, part, shape.c);
     vectorised([=]() {
       forward_images(shape, in, gamma, beta, eps, floor, begin, end, y, mean, rstd, w);
     });
@@ -107,8 +109,9 @@ void forward(const Stream& stream, const NormShape& shape, const Operand<kWith, 
 
 template <class T>
 void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, double eps,
-                            Activation act, T* sum, T* y, T* mean, T* rstd, void* scratch) {
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
+                            void* scratch) {
   if (residual == nullptr) {
     const Operand<With::Nothing, T> in{x, nullptr, nullptr};
     forward(stream, shape, in, gamma, beta, eps, act, y, mean, rstd, scratch);
@@ -121,9 +124,9 @@ void group_norm_act_forward(const Stream& stream, const NormShape& shape, const 
 // offset[c], slope[c] of one image from its channels' sums, and its part of dgamma and dbeta. With
 // xhat = (s - mean) rstd, g = gamma dy and <.> the mean over the group:
 //   ds = rstd (g - <g> - xhat <g xhat>).
-template <class T>
-inline void join_gradients(const NormShape& shape, const T* gamma, const T* rstd,
-                           const GroupScratch<T>& w) {
+template <class F>
+inline void join_gradients(const NormShape& shape, const F* gamma, const F* rstd,
+                           const GroupScratch<F>& w) {
   const int64_t width = shape.c / shape.groups;
   const double reciprocal = 1 / static_cast<double>(width * shape.positions);
   for (int64_t g = 0; g < shape.groups; ++g) {
@@ -137,8 +140,8 @@ inline void join_gradients(const NormShape& shape, const T* gamma, const T* rstd
       w.dbeta[j] += w.first[j];
       w.dgamma[j] += r * w.second[j];
     }
-    const T offset = static_cast<T>(r * a * reciprocal);
-    const T slope = static_cast<T>(r * r * r * b * reciprocal);
+    const F offset = static_cast<F>(r * a * reciprocal);
+    const F slope = static_cast<F>(r * r * r * b * reciprocal);
     for (int64_t j = begin; j < end; ++j) {
       w.offset[j] = offset;
       w.slope[j] = slope;
@@ -148,11 +151,12 @@ inline void join_gradients(const NormShape& shape, const T* gamma, const T* rstd
 
 // ds of images [begin, end), and their part of dgamma and dbeta.
 template <class T>
-inline void backward_images(const NormShape& shape, const T* dy, const T* s, const T* gamma,
-                            const T* beta, const T* mean, const T* rstd, T floor, int64_t begin,
-                            int64_t end, T* ds, Write ds_mode, const GroupScratch<T>& w) {
+inline void backward_images(const NormShape& shape, const T* dy, const T* s, const Wide<T>* gamma,
+                            const Wide<T>* beta, const Wide<T>* mean, const Wide<T>* rstd,
+                            Wide<T> floor, int64_t begin, int64_t end, T* ds, Write ds_mode,
+                            const GroupScratch<Wide<T>>& w) {
   const int64_t p = shape.positions, c = shape.c;
-  const ChannelParameters<T> parameters{w.mean, w.rstd, gamma, beta, floor};
+  const ChannelParameters<Wide<T>> parameters{w.mean, w.rstd, gamma, beta, floor};
   for (int64_t j = 0; j < c; ++j) w.dgamma[j] = w.dbeta[j] = 0;
   for (int64_t image = begin; image < end; ++image) {
     const int64_t offset = image * p * c, group = image * shape.groups;
@@ -167,14 +171,14 @@ inline void backward_images(const NormShape& shape, const T* dy, const T* s, con
 
 template <class T>
 void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch) {
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
   const int64_t bytes = norm_act_backward_cost<T>(NormKind::Group, shape, ds_mode).bytes();
-  const T floor = floor_of<T>(act);
+  const Wide<T> floor = floor_of<Wide<T>>(act);
   const int parts = parts_of(stream, shape.n, bytes);
   for_parts(parts, shape.n, [=](int part, int64_t begin, int64_t end) {
-    const GroupScratch<T> w(scratch, part, shape.c);
+    const GroupScratch<Wide<T>> w(scratch, part, shape.c);
     vectorised([=]() {
       backward_images(shape, dy, s, gamma, beta, mean, rstd, floor, begin, end, ds, ds_mode, w);
     });
@@ -182,12 +186,12 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
   for (int64_t j = 0; j < shape.c; ++j) {
     double gamma_sum = 0, beta_sum = 0;
     for (int part = 0; part < parts; ++part) {
-      const GroupScratch<T> w(scratch, part, shape.c);
+      const GroupScratch<Wide<T>> w(scratch, part, shape.c);
       gamma_sum += w.dgamma[j];
       beta_sum += w.dbeta[j];
     }
-    store(dgamma[j], static_cast<T>(gamma_sum), parameter_mode);
-    store(dbeta[j], static_cast<T>(beta_sum), parameter_mode);
+    store(dgamma[j], static_cast<Wide<T>>(gamma_sum), parameter_mode);
+    store(dbeta[j], static_cast<Wide<T>>(beta_sum), parameter_mode);
   }
 }
 
@@ -205,13 +209,14 @@ void check_groups(const NormShape& shape) {
 
 template <class T>
 int64_t group_norm_act_scratch(const NormShape& shape, int threads) {
-  return cpu::GroupScratch<T>::bytes(shape.c) * threads;
+  return cpu::GroupScratch<Wide<T>>::bytes(shape.c) * threads;
 }
 
 template <class T>
 void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, double eps,
-                            Activation act, T* sum, T* y, T* mean, T* rstd, void* scratch) {
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
+                            void* scratch) {
   check_groups(shape);
   if (shape.size() == 0) return;
   require_cpu(stream, "[norm_act]");
@@ -221,25 +226,26 @@ void group_norm_act_forward(const Stream& stream, const NormShape& shape, const 
 
 template <class T>
 void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch) {
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
   check_groups(shape);
   require_cpu(stream, "[norm_act]");
   cpu::group_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds, ds_mode,
                                dgamma, dbeta, parameter_mode, scratch);
 }
 
-#define BASIN_INSTANTIATE_GROUP_NORM(T)                                                         \
-  template int64_t group_norm_act_scratch<T>(const NormShape&, int);                            \
-  template void group_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,     \
-                                       const T*, const T*, double, Activation, T*, T*, T*, T*,  \
-                                       void*);                                                  \
-  template void group_norm_act_backward(const Stream&, const NormShape&, const T*, const T*,    \
-                                        const T*, const T*, const T*, const T*, Activation, T*, \
-                                        Write, T*, T*, Write, void*);
+#define BASIN_INSTANTIATE_GROUP_NORM(T)                                                            \
+  template int64_t group_norm_act_scratch<T>(const NormShape&, int);                               \
+  template void group_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,        \
+                                       const Wide<T>*, const Wide<T>*, double, Activation, T*, T*, \
+                                       Wide<T>*, Wide<T>*, void*);                                 \
+  template void group_norm_act_backward(                                                           \
+      const Stream&, const NormShape&, const T*, const T*, const Wide<T>*, const Wide<T>*,         \
+      const Wide<T>*, const Wide<T>*, Activation, T*, Write, Wide<T>*, Wide<T>*, Write, void*);
 
 BASIN_INSTANTIATE_GROUP_NORM(float)
 BASIN_INSTANTIATE_GROUP_NORM(double)
+BASIN_INSTANTIATE_GROUP_NORM(bfloat16)
 
 }  // namespace basin

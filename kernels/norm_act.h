@@ -6,12 +6,15 @@
 // Group norm (Wu and He 2018): mean and var over the positions and channels of each (image, group).
 // Batch norm (Ioffe and Szegedy 2015): over all images and positions of each channel; the biased
 // variance normalises. Statistics are sums of deviations from a running mean, joined in float64
-// (Chan, Golub and LeVeque 1983), never E[x^2] - E[x]^2. The mask of the ReLU is recomputed from s
-// in the backward pass, by the expression of the forward pass; nothing is saved but mean and rstd.
+// (Chan, Golub and LeVeque 1983), never E[x^2] - E[x]^2. With T = bfloat16 the tensors are rounded
+// to it, s too; parameters, statistics and arithmetic are float. The mask of the ReLU is recomputed
+// from s in the backward pass, by the expression of the forward pass; nothing is saved but mean and
+// rstd.
 #pragma once
 
 #include <limits>
 
+#include "kernels/bfloat16.h"
 #include "kernels/cost.h"
 #include "kernels/stream.h"
 
@@ -83,15 +86,16 @@ template <class T>
 int64_t group_norm_act_scratch(const NormShape& shape, int threads);
 template <class T>
 void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, double eps,
-                            Activation act, T* sum, T* y, T* mean, T* rstd, void* scratch);
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
+                            void* scratch);
 // ds (=, +=) the gradient with respect to s, given dy and s; null: not wanted. dgamma, dbeta: [c]
 // (=, +=), summed image by image within a thread, then over the threads in their order.
 template <class T>
 void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch);
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch);
 
 // Batch norm in training: mean, rstd and the unbiased variance of the batch: [c], written.
 // n * positions >= 2. scratch: batch_norm_act_scratch bytes, 64-byte aligned.
@@ -99,26 +103,28 @@ template <class T>
 int64_t batch_norm_act_scratch(const NormShape& shape, int threads);
 template <class T>
 void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, double eps,
-                            Activation act, T* sum, T* y, T* mean, T* rstd, T* unbiased_variance,
-                            void* scratch);
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
+                            Wide<T>* unbiased_variance, void* scratch);
 template <class T>
 void batch_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch);
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch);
 
 // Batch norm with given statistics (inference, or frozen in training): mean, variance: [c].
 // rstd: [c], written, for the backward pass, in which the statistics are constants.
 template <class T>
 void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
-                            const T* residual, const T* gamma, const T* beta, const T* mean,
-                            const T* variance, double eps, Activation act, T* sum, T* y, T* rstd);
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            const Wide<T>* mean, const Wide<T>* variance, double eps,
+                            Activation act, T* sum, T* y, Wide<T>* rstd);
 template <class T>
 void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
-                             const T* gamma, const T* beta, const T* mean, const T* rstd,
-                             Activation act, T* ds, Write ds_mode, T* dgamma, T* dbeta,
-                             Write parameter_mode, void* scratch);  // batch_norm_act_scratch bytes
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode,
+                             void* scratch);  // batch_norm_act_scratch bytes
 
 // running = (1 - momentum) * running + momentum * batch, for mean and unbiased variance: [c].
 template <class T>
@@ -131,7 +137,7 @@ void update_running_statistics(const Stream& stream, int64_t c, double momentum,
 enum class NormKind { Group, Batch, Fixed };
 template <class T>
 constexpr Cost norm_act_forward_cost(NormKind kind, const NormShape& shape, bool residual) {
-  using E = NormElement<T>;
+  using E = NormElement<Wide<T>>;
   const int64_t size = shape.size(), r = residual ? 1 : 0;
   const int64_t again = kind == NormKind::Batch ? 1 : 0, moments = kind == NormKind::Fixed ? 0 : 1;
   return {(1 + r + again) * size * static_cast<int64_t>(sizeof(T)),
@@ -140,7 +146,7 @@ constexpr Cost norm_act_forward_cost(NormKind kind, const NormShape& shape, bool
 }
 template <class T>
 constexpr Cost norm_act_backward_cost(NormKind kind, const NormShape& shape, Write ds_mode) {
-  using E = NormElement<T>;
+  using E = NormElement<Wide<T>>;
   const int64_t size = shape.size(), add = ds_mode == Write::Accumulate ? 1 : 0;
   const int64_t passes = kind == NormKind::Group ? 1 : 2;
   return {(2 * passes + add) * size * static_cast<int64_t>(sizeof(T)),

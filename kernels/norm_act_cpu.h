@@ -11,9 +11,9 @@
 
 namespace basin::cpu {
 
-// Channels of a block: one AVX-512 vector.
+// Channels of a block: one AVX-512 vector of what is computed with.
 template <class T>
-inline constexpr int kLanes = kLineBytes / sizeof(T);
+inline constexpr int kLanes = kLineBytes / sizeof(Wide<T>);
 // Rows whose blocks of channels are done in turn: few enough that a page of memory is used while it
 // is near, and that a sum in float32 stays short before it joins float64.
 template <class T>
@@ -54,22 +54,24 @@ struct Operand {
     if constexpr (kWith == With::Nothing) return {x + offset, nullptr, nullptr};
     return {x + offset, residual + offset, sum + offset};
   }
-  T read(int64_t i) const {
+  Wide<T> read(int64_t i) const {
     if constexpr (kWith == With::Nothing) return x[i];
     return x[i] + residual[i];
   }
   const T* values() const { return kWith == With::Residual ? sum : x; }  // of s, once passed
-  T pass(int64_t i) const {
-    const T s = read(i);
-    if constexpr (kWith == With::Residual) sum[i] = s;
-    return s;
+  // As later passes read it: the sum is rounded to T.
+  Wide<T> pass(int64_t i) const {
+    if constexpr (kWith == With::Nothing) return x[i];
+    sum[i] = read(i);
+    return sum[i];
   }
 };
 
 // mean[j] of s over `rows` rows, c apart. Four rows at a time, as an addition takes four cycles.
 template <int W, With kWith, class T>
-inline void block_mean(int64_t rows, int64_t c, const Operand<kWith, T>& in, T* mean) {
-  T t0[W] = {}, t1[W] = {}, t2[W] = {}, t3[W] = {};
+inline void block_mean(int64_t rows, int64_t c, const Operand<kWith, T>& in, Wide<T>* mean) {
+  using F = Wide<T>;
+  F t0[W] = {}, t1[W] = {}, t2[W] = {}, t3[W] = {};
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4) {
 #pragma omp simd
@@ -85,7 +87,7 @@ inline void block_mean(int64_t rows, int64_t c, const Operand<kWith, T>& in, T* 
 #pragma omp simd
     for (int j = 0; j < W; ++j) t0[j] += in.read(r * c + j);
   }
-  const T reciprocal = T(1) / static_cast<T>(rows);
+  const F reciprocal = F(1) / static_cast<F>(rows);
 #pragma omp simd
   for (int j = 0; j < W; ++j) mean[j] = ((t0[j] + t1[j]) + (t2[j] + t3[j])) * reciprocal;
 }
@@ -93,10 +95,11 @@ inline void block_mean(int64_t rows, int64_t c, const Operand<kWith, T>& in, T* 
 // first[j], second[j]: the sums over the rows of the deviations of s from mean[j] and of their
 // squares.
 template <int W, With kWith, class T>
-inline void block_moments(int64_t rows, int64_t c, const Operand<kWith, T>& in, const T* mean,
-                          T* first, T* second) {
-  using E = NormElement<T>;
-  T m[W], d0[W] = {}, d1[W] = {}, d2[W] = {}, d3[W] = {}, q0[W] = {}, q1[W] = {}, q2[W] = {},
+inline void block_moments(int64_t rows, int64_t c, const Operand<kWith, T>& in, const Wide<T>* mean,
+                          Wide<T>* first, Wide<T>* second) {
+  using F = Wide<T>;
+  using E = NormElement<F>;
+  F m[W], d0[W] = {}, d1[W] = {}, d2[W] = {}, d3[W] = {}, q0[W] = {}, q1[W] = {}, q2[W] = {},
           q3[W] = {};
   for (int j = 0; j < W; ++j) m[j] = mean[j];
   int64_t r = 0;
@@ -132,11 +135,11 @@ inline void channel_moments(int64_t rows, int64_t c, const Operand<kWith, T>& in
     for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
       constexpr int W = lanes;
       const Operand<kWith, T> block = in.from(begin * c + first);
-      T from[W], d[W], q[W];
+      Wide<T> from[W], d[W], q[W];
       if (begin == 0) {
         block_mean<W>(count, c, block, from);
       } else {
-        for (int j = 0; j < W; ++j) from[j] = static_cast<T>(mean[first + j]);
+        for (int j = 0; j < W; ++j) from[j] = static_cast<Wide<T>>(mean[first + j]);
       }
       block_moments<W>(count, c, block, from, d, q);
 #pragma omp simd
@@ -152,23 +155,23 @@ inline void channel_moments(int64_t rows, int64_t c, const Operand<kWith, T>& in
 }
 
 // What every later pass reads of each channel: [c] each.
-template <class T>
+template <class F>
 struct ChannelParameters {
-  const T *mean, *rstd, *gamma, *beta;
-  T floor;
+  const F *mean, *rstd, *gamma, *beta;
+  F floor;
 };
 
 // y = act(norm(s)) over rows [0, rows); sum is written where there is a residual.
 template <With kWith, class T>
 inline void normalise(int64_t rows, int64_t c, const Operand<kWith, T>& in,
-                      const ChannelParameters<T>& p, T* y) {
+                      const ChannelParameters<Wide<T>>& p, T* y) {
   const int64_t chunk = chunk_rows<T>(c);
   for_chunks(rows, chunk, chunk, [&](int64_t begin, int64_t count) {
     for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
       constexpr int W = lanes;
       const Operand<kWith, T> block = in.from(begin * c + first);
       T* out = y + begin * c + first;
-      T mean[W], scale[W], shift[W];
+      Wide<T> mean[W], scale[W], shift[W];
 #pragma omp simd
       for (int j = 0; j < W; ++j) {
         mean[j] = p.mean[first + j];
@@ -178,8 +181,8 @@ inline void normalise(int64_t rows, int64_t c, const Operand<kWith, T>& in,
       for (int64_t r = 0; r < count; ++r) {
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          out[r * c + j] =
-              NormElement<T>::forward(block.pass(r * c + j), mean[j], scale[j], shift[j], p.floor);
+          out[r * c + j] = NormElement<Wide<T>>::forward(block.pass(r * c + j), mean[j], scale[j],
+                                                         shift[j], p.floor);
         }
       }
     });
@@ -189,7 +192,7 @@ inline void normalise(int64_t rows, int64_t c, const Operand<kWith, T>& in,
 // a[c], b[c]: the sums over rows [0, rows) of dy and of dy * (s - mean), dy masked.
 template <class T>
 inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
-                          const ChannelParameters<T>& p, double* a, double* b) {
+                          const ChannelParameters<Wide<T>>& p, double* a, double* b) {
   for (int64_t j = 0; j < c; ++j) a[j] = b[j] = 0;
   const int64_t chunk = chunk_rows<T>(c);
   for_chunks(rows, chunk, chunk, [&](int64_t begin, int64_t count) {
@@ -197,7 +200,7 @@ inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
       constexpr int W = lanes;
       const T* g = dy + begin * c + first;
       const T* v = s + begin * c + first;
-      T mean[W], scale[W], shift[W], a0[W] = {}, a1[W] = {}, b0[W] = {}, b1[W] = {};
+      Wide<T> mean[W], scale[W], shift[W], a0[W] = {}, a1[W] = {}, b0[W] = {}, b1[W] = {};
 #pragma omp simd
       for (int j = 0; j < W; ++j) {
         mean[j] = p.mean[first + j];
@@ -209,16 +212,17 @@ inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
           const int64_t i = r * c + j;
-          NormElement<T>::sums(g[i], v[i], mean[j], scale[j], shift[j], p.floor, a0[j], b0[j]);
-          NormElement<T>::sums(g[i + c], v[i + c], mean[j], scale[j], shift[j], p.floor, a1[j],
-                               b1[j]);
+          NormElement<Wide<T>>::sums(g[i], v[i], mean[j], scale[j], shift[j], p.floor, a0[j],
+                                     b0[j]);
+          NormElement<Wide<T>>::sums(g[i + c], v[i + c], mean[j], scale[j], shift[j], p.floor,
+                                     a1[j], b1[j]);
         }
       }
       for (; r < count; ++r) {
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          NormElement<T>::sums(g[r * c + j], v[r * c + j], mean[j], scale[j], shift[j], p.floor,
-                               a0[j], b0[j]);
+          NormElement<Wide<T>>::sums(g[r * c + j], v[r * c + j], mean[j], scale[j], shift[j],
+                                     p.floor, a0[j], b0[j]);
         }
       }
 #pragma omp simd
@@ -233,7 +237,8 @@ inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
 // ds (=, +=) scale * dy - (offset + slope * (s - mean)), dy masked; offset, slope: [c].
 template <Write kMode, class T>
 inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
-                          const ChannelParameters<T>& p, const T* offset, const T* slope, T* ds) {
+                          const ChannelParameters<Wide<T>>& p, const Wide<T>* offset,
+                          const Wide<T>* slope, T* ds) {
   const int64_t chunk = chunk_rows<T>(c);
   for_chunks(rows, chunk, chunk, [&](int64_t begin, int64_t count) {
     for_blocks<kLanes<T>>(0, c, [&](auto lanes, int64_t first) {
@@ -241,7 +246,7 @@ inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
       const T* g = dy + begin * c + first;
       const T* v = s + begin * c + first;
       T* out = ds + begin * c + first;
-      T mean[W], scale[W], shift[W], k2[W], k3[W];
+      Wide<T> mean[W], scale[W], shift[W], k2[W], k3[W];
 #pragma omp simd
       for (int j = 0; j < W; ++j) {
         mean[j] = p.mean[first + j];
@@ -254,12 +259,12 @@ inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
           const int64_t i = r * c + j;
-          const T value = NormElement<T>::backward(g[i], v[i], mean[j], scale[j], shift[j], p.floor,
-                                                   k2[j], k3[j]);
+          const Wide<T> value = NormElement<Wide<T>>::backward(g[i], v[i], mean[j], scale[j],
+                                                               shift[j], p.floor, k2[j], k3[j]);
           if constexpr (kMode == Write::Overwrite) {
             out[i] = value;
           } else {
-            out[i] += value;
+            out[i] = out[i] + value;
           }
         }
       }
@@ -268,8 +273,8 @@ inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
 }
 template <class T>
 inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
-                          const ChannelParameters<T>& p, const T* offset, const T* slope, T* ds,
-                          Write mode) {
+                          const ChannelParameters<Wide<T>>& p, const Wide<T>* offset,
+                          const Wide<T>* slope, T* ds, Write mode) {
   if (mode == Write::Overwrite) {
     backward_rows<Write::Overwrite>(rows, c, dy, s, p, offset, slope, ds);
   } else {

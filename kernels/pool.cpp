@@ -9,10 +9,10 @@ namespace basin {
 namespace {
 
 // dst += scale * src, over one position's channels.
-template <class T>
-void add_scaled(T* dst, const T* src, T scale, int64_t c) {
+template <class To, class From, class Scale>
+void add_scaled(To* dst, const From* src, Scale scale, int64_t c) {
 #pragma omp simd
-  for (int64_t k = 0; k < c; ++k) dst[k] += scale * src[k];
+  for (int64_t k = 0; k < c; ++k) dst[k] = dst[k] + scale * src[k];
 }
 
 // body(where a position's channels begin in y, and in x) for each position of each window of an
@@ -72,15 +72,15 @@ void average_pool_backward(const Stream& stream, const PoolShape& s, const T* dy
 
 template <class T>
 void global_pool_forward(const Stream& stream, int64_t n, int64_t positions, int64_t c, const T* x,
-                         T* y) {
+                         Wide<T>* y) {
   require_cpu(stream, "[pool]");
-  const T scale = T(1) / static_cast<T>(positions);
+  const Wide<T> scale = Wide<T>(1) / static_cast<Wide<T>>(positions);
   cpu::parallel_ranges(stream, n, 1, n * positions * c * int64_t{sizeof(T)},
                        [&](int64_t begin, int64_t end) {
                          cpu::vectorised([=] {
                            for (int64_t i = begin; i < end; ++i) {
-                             T* to = y + i * c;
-                             std::fill(to, to + c, T(0));
+                             Wide<T>* to = y + i * c;
+                             std::fill(to, to + c, Wide<T>(0));
                              for (int64_t p = 0; p < positions; ++p) {
                                add_scaled(to, x + (i * positions + p) * c, scale, c);
                              }
@@ -91,9 +91,9 @@ void global_pool_forward(const Stream& stream, int64_t n, int64_t positions, int
 
 template <class T>
 void global_pool_backward(const Stream& stream, int64_t n, int64_t positions, int64_t c,
-                          const T* dy, T* dx, Write mode) {
+                          const Wide<T>* dy, T* dx, Write mode) {
   require_cpu(stream, "[pool]");
-  const T scale = T(1) / static_cast<T>(positions);
+  const Wide<T> scale = Wide<T>(1) / static_cast<Wide<T>>(positions);
   cpu::parallel_ranges(stream, n, 1, n * positions * c * int64_t{sizeof(T)},
                        [&](int64_t begin, int64_t end) {
                          cpu::vectorised([=] {
@@ -108,12 +108,17 @@ void global_pool_backward(const Stream& stream, int64_t n, int64_t positions, in
                        });
 }
 
-#define BASIN_INSTANTIATE(T)                                                                 \
-  template void average_pool_forward(const Stream&, const PoolShape&, const T*, T*);         \
-  template void average_pool_backward(const Stream&, const PoolShape&, const T*, T*, Write); \
-  template void global_pool_forward(const Stream&, int64_t, int64_t, int64_t, const T*, T*); \
-  template void global_pool_backward(const Stream&, int64_t, int64_t, int64_t, const T*, T*, Write);
+#define BASIN_INSTANTIATE(T)                                                         \
+  template void average_pool_forward(const Stream&, const PoolShape&, const T*, T*); \
+  template void average_pool_backward(const Stream&, const PoolShape&, const T*, T*, Write);
+#define BASIN_INSTANTIATE_GLOBAL(T)                                                                \
+  template void global_pool_forward(const Stream&, int64_t, int64_t, int64_t, const T*, Wide<T>*); \
+  template void global_pool_backward(const Stream&, int64_t, int64_t, int64_t, const Wide<T>*, T*, \
+                                     Write);
 BASIN_INSTANTIATE(float)
 BASIN_INSTANTIATE(double)
+BASIN_INSTANTIATE_GLOBAL(float)
+BASIN_INSTANTIATE_GLOBAL(double)
+BASIN_INSTANTIATE_GLOBAL(bfloat16)
 
 }  // namespace basin

@@ -1,6 +1,7 @@
 // Average pooling, NHWC, without padding; a global pool is a window of the whole image.
 #pragma once
 
+#include "kernels/bfloat16.h"
 #include "kernels/stream.h"
 
 namespace basin {
@@ -20,12 +21,12 @@ template <class T>
 void average_pool_backward(const Stream& stream, const PoolShape& shape, const T* dy, T* dx,
                            Write mode);
 
-// y[n, c] = mean over positions.  x: [n, positions, c].
+// y[n, c] = mean over positions.  x: [n, positions, c]. Of bfloat16 the mean is a float.
 template <class T>
 void global_pool_forward(const Stream& stream, int64_t n, int64_t positions, int64_t c, const T* x,
-                         T* y);
+                         Wide<T>* y);
 template <class T>
 void global_pool_backward(const Stream& stream, int64_t n, int64_t positions, int64_t c,
-                          const T* dy, T* dx, Write mode);
+                          const Wide<T>* dy, T* dx, Write mode);
 
 }  // namespace basin

@@ -75,6 +75,14 @@ TYPED_TEST(BatchNormAct, RunningStatistics) {
   }
 }
 
+// Tensors in bfloat16, parameters and statistics in float.
+TEST(BatchNormActBfloat16, AgreesWithPlainLoops) {
+  for (const NormShape& shape : kShapes) expect_all_norms<bfloat16>(NormKind::Batch, shape);
+  expect_all_norms<bfloat16>(NormKind::Batch, {3, 997, 16, 1});
+  for (const NormShape& shape : kShapes) expect_all_norms<bfloat16>(NormKind::Fixed, shape);
+  expect_all_norms<bfloat16>(NormKind::Fixed, {3, 997, 16, 1});
+}
+
 TEST(BatchNormActGradient, AgreesWithDifferences) {
   expect_gradients(NormKind::Batch, {3, 5, 4, 1}, Activation::None);
   expect_gradients(NormKind::Batch, {3, 4, 5, 1}, Activation::Relu);

@@ -102,6 +102,13 @@ TYPED_TEST(GroupNormAct, RefusesGroupsThatDoNotDivide) {
   EXPECT_THROW(NormRun<TypeParam>(wrong, o), Error);
 }
 
+// Tensors in bfloat16, parameters and statistics in float.
+TEST(GroupNormActBfloat16, AgreesWithPlainLoops) {
+  for (const NormShape& shape : kShapes) expect_all_norms<bfloat16>(NormKind::Group, shape);
+  expect_all_norms<bfloat16>(NormKind::Group, {5, 1024, 16, 8});
+  expect_all_norms<bfloat16>(NormKind::Group, {2, 21, 48, 8}, 3);
+}
+
 TEST(GroupNormActGradient, AgreesWithDifferences) {
   expect_gradients(NormKind::Group, {2, 6, 8, 2}, Activation::None);
   expect_gradients(NormKind::Group, {2, 5, 6, 3}, Activation::Relu);

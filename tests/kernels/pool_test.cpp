@@ -93,11 +93,11 @@ struct Global {
 };
 const Global kGlobals[] = {{1, 1, 1}, {3, 5, 7}, {2, 64, 33}, {17, 16, 64}, {150, 64, 65}};
 
-TYPED_TEST(PoolTest, Global) {
-  using T = TypeParam;
+template <class T>
+void expect_global_pool() {
   for (const auto& s : kGlobals) {
-    const auto x = random_values<T>(s.n * s.positions * s.c, 1),
-               dy = random_values<T>(s.n * s.c, 2);
+    const auto x = random_values<T>(s.n * s.positions * s.c, 1);
+    const auto dy = random_values<Wide<T>>(s.n * s.c, 2);
     const auto before = random_values<T>(s.n * s.positions * s.c, 3);
     const auto positions = static_cast<double>(s.positions);
     std::vector<double> mean(s.n * s.c, 0.0), spread(x.size()), more(x.size());
@@ -111,16 +111,18 @@ TYPED_TEST(PoolTest, Global) {
         }
       }
     }
-    std::vector<T> first;
+    std::vector<Wide<T>> first;
     for (const int threads : {1, 2}) {
       const Stream stream = Stream::cpu(threads);
-      const Guarded<T> from(x, 1), gradient(dy, 1);
-      Guarded<T> y(s.n * s.c, 1), dx(static_cast<int64_t>(x.size()), 1), sum(before, 1);
-      global_pool_forward(stream, s.n, s.positions, s.c, from.data(), y.data());
-      global_pool_backward(stream, s.n, s.positions, s.c, gradient.data(), dx.data(),
-                           Write::Overwrite);
-      global_pool_backward(stream, s.n, s.positions, s.c, gradient.data(), sum.data(),
-                           Write::Accumulate);
+      const Guarded<T> from(x, 1);
+      const Guarded<Wide<T>> gradient(dy, 1);
+      Guarded<Wide<T>> y(s.n * s.c, 1);
+      Guarded<T> dx(static_cast<int64_t>(x.size()), 1), sum(before, 1);
+      global_pool_forward<T>(stream, s.n, s.positions, s.c, from.data(), y.data());
+      global_pool_backward<T>(stream, s.n, s.positions, s.c, gradient.data(), dx.data(),
+                              Write::Overwrite);
+      global_pool_backward<T>(stream, s.n, s.positions, s.c, gradient.data(), sum.data(),
+                              Write::Accumulate);
       EXPECT_TRUE(all_close(y.span(), mean, positions + 2, 1.0));
       EXPECT_TRUE(all_close(dx.span(), spread, 3));
       EXPECT_TRUE(all_close(sum.span(), more, 4, 1.0));
@@ -129,6 +131,13 @@ TYPED_TEST(PoolTest, Global) {
       EXPECT_TRUE(same_bytes(y.values(), first)) << threads << " threads";
     }
   }
+}
+
+TYPED_TEST(PoolTest, Global) {
+  expect_global_pool<TypeParam>();
+}
+TEST(GlobalPoolBfloat16, AgreesWithPlainLoops) {
+  expect_global_pool<bfloat16>();
 }
 
 }  // namespace

@@ -110,18 +110,19 @@ inline NormBackward reference_backward(NormKind kind, const NormShape& shape, Do
 template <class T>
 struct NormCase {
   NormShape shape;
-  std::vector<T> x, residual, dy, ds_before, gamma, beta, mean, variance;
+  std::vector<T> x, residual, dy, ds_before;
+  std::vector<Wide<T>> gamma, beta, mean, variance;
   explicit NormCase(const NormShape& s, uint64_t seed = 1)
       : shape(s),
         x(random_values<T>(s.size(), seed, 2.0)),
         residual(random_values<T>(s.size(), seed + 1)),
         dy(random_values<T>(s.size(), seed + 2)),
         ds_before(random_values<T>(s.size(), seed + 3)),
-        gamma(random_values<T>(s.c, seed + 4)),
-        beta(random_values<T>(s.c, seed + 5, 0.5)),
-        mean(random_values<T>(s.c, seed + 6)),
-        variance(random_values<T>(s.c, seed + 7)) {
-    for (T& v : variance) v = v * v + T(0.1);
+        gamma(random_values<Wide<T>>(s.c, seed + 4)),
+        beta(random_values<Wide<T>>(s.c, seed + 5, 0.5)),
+        mean(random_values<Wide<T>>(s.c, seed + 6)),
+        variance(random_values<Wide<T>>(s.c, seed + 7)) {
+    for (Wide<T>& v : variance) v = v * v + Wide<T>(0.1);
   }
 };
 
@@ -138,19 +139,21 @@ struct NormOptions {
 // One forward and one backward pass of the kernels into poisoned and guarded arrays.
 template <class T>
 struct NormRun {
-  Guarded<T> sum, y, mean, rstd, unbiased, ds, dgamma, dbeta;
+  Guarded<T> sum, y, ds;
+  Guarded<Wide<T>> mean, rstd, unbiased, dgamma, dbeta;
   NormRun(const NormCase<T>& c, const NormOptions& o)
       : sum(c.shape.size(), o.offset),
         y(c.shape.size(), o.offset),
+        ds(c.shape.size(), o.offset),
         mean(statistics_of(o.kind, c.shape), o.offset),
         rstd(statistics_of(o.kind, c.shape), o.offset),
         unbiased(c.shape.c, o.offset),
-        ds(c.shape.size(), o.offset),
         dgamma(c.shape.c, o.offset),
         dbeta(c.shape.c, o.offset) {
     const Stream stream = Stream::cpu(o.threads);
     const Guarded<T> x(c.x, o.offset), residual(c.residual, o.offset), dy(c.dy, o.offset);
-    const Guarded<T> gamma(c.gamma, o.offset), beta(c.beta, o.offset), var(c.variance, o.offset);
+    const Guarded<Wide<T>> gamma(c.gamma, o.offset), beta(c.beta, o.offset),
+        var(c.variance, o.offset);
     const bool group = o.kind == NormKind::Group;
     Guarded<char> scratch(group ? group_norm_act_scratch<T>(c.shape, o.threads)
                                 : batch_norm_act_scratch<T>(c.shape, o.threads));
@@ -170,7 +173,7 @@ struct NormRun {
     }
     if (o.mode == Write::Accumulate) {
       std::copy(c.ds_before.begin(), c.ds_before.end(), ds.data());
-      for (int64_t j = 0; j < c.shape.c; ++j) dgamma[j] = dbeta[j] = T(0.5);
+      for (int64_t j = 0; j < c.shape.c; ++j) dgamma[j] = dbeta[j] = Wide<T>(0.5);
     }
     const auto backward = group                       ? group_norm_act_backward<T>
                           : o.kind == NormKind::Batch ? batch_norm_act_backward<T>
@@ -179,9 +182,8 @@ struct NormRun {
              beta.data(), mean.data(), rstd.data(), o.act, ds.data(), o.mode, dgamma.data(),
              dbeta.data(), o.mode, scratch.data());
     EXPECT_TRUE(scratch.intact());
-    for (const Guarded<T>* g : {&sum, &y, &mean, &rstd, &unbiased, &ds, &dgamma, &dbeta}) {
-      EXPECT_TRUE(g->intact());
-    }
+    EXPECT_TRUE(sum.intact() && y.intact() && ds.intact());
+    for (const auto* g : {&mean, &rstd, &unbiased, &dgamma, &dbeta}) EXPECT_TRUE(g->intact());
   }
   bool same_bytes_as(const NormRun& o) const {
     return same_bytes(sum.span(), o.sum.span()) && same_bytes(y.span(), o.y.span()) &&
@@ -216,7 +218,7 @@ void expect_norm(const NormCase<T>& c, const NormOptions& o) {
     EXPECT_TRUE(all_close(run.mean.span(), f.mean, 4, s_size));
   }
   // Means are joined in float64: its rounding of them is seen in units of the deviation.
-  const double joined = s_size * largest(f.rstd) * eps_of<double>() / eps_of<T>();
+  const double joined = s_size * largest(f.rstd) * eps_of<double>() / eps_of<Wide<T>>();
   EXPECT_TRUE(all_close(run.rstd.span(), f.rstd, 16 + joined));
   EXPECT_TRUE(all_close(run.y.span(), f.y, 8, 2 * s_size * scale + largest(beta)));
   if (o.kind == NormKind::Batch) {
