@@ -6,6 +6,7 @@
 
 #include "kernels/conv_backend.h"
 #include "kernels/error.h"
+#include "kernels/simd.h"
 #include "kernels/winograd.h"
 
 namespace basin {
@@ -24,16 +25,22 @@ void check_shape(const ConvShape& s) {
               s.kernel, s.h, s.w, s.padding);
 }
 
+template <class T>
+std::unique_ptr<ConvBackend<T>> make_direct_conv(const Stream& stream, const ConvShape& s,
+                                                 ConvPasses passes) {
+  if (s.kernel == 1 && s.stride > 1 && s.padding == 0) {
+    return make_strided_pointwise_conv<T>(stream, s, passes);
+  }
+  return make_onednn_conv<T>(stream, s, passes);
+}
+
 std::unique_ptr<ConvBackend<float>> make_float_conv(const Stream& stream, const ConvShape& s,
                                                     ConvPasses passes, ConvAlgorithm algorithm) {
   if ((algorithm == ConvAlgorithm::Winograd && winograd_fits(s)) ||
       (algorithm == ConvAlgorithm::Auto && winograd_is_faster(s))) {
     return make_winograd_conv(stream, s, passes);
   }
-  if (s.kernel == 1 && s.stride > 1 && s.padding == 0) {
-    return make_strided_pointwise_conv(stream, s, passes);
-  }
-  return make_onednn_conv(stream, s, passes);
+  return make_direct_conv<float>(stream, s, passes);
 }
 
 }  // namespace
@@ -53,6 +60,9 @@ Conv<T>::Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes,
   BASIN_CHECK(!stream.is_cuda(), "[conv] stream", "found a CUDA stream, expected a CPU's");
   if constexpr (std::is_same_v<T, float>) {
     backend_ = make_float_conv(stream, shape, passes, algorithm);
+  } else if constexpr (std::is_same_v<T, bfloat16>) {
+    cpu::require_bfloat16("[conv] x");
+    backend_ = make_direct_conv<bfloat16>(stream, shape, passes);
   } else {
     backend_ = std::make_unique<LoopConv<T>>(shape);
   }
@@ -81,18 +91,18 @@ std::string Conv<T>::description() const {
 }
 
 template <class T>
-void Conv<T>::pack(const Stream& stream, const T* w, void* packed) const {
+void Conv<T>::pack(const Stream& stream, const Wide<T>* w, void* packed) const {
   backend_->pack(stream, w, packed);
 }
 
 template <class T>
-void Conv<T>::forward(const Stream& stream, const T* x, const T* w, const void* packed, T* y,
+void Conv<T>::forward(const Stream& stream, const T* x, const Wide<T>* w, const void* packed, T* y,
                       void* scratch) const {
   backend_->forward(stream, x, w, packed, y, scratch);
 }
 
 template <class T>
-void Conv<T>::backward_data(const Stream& stream, const T* dy, const T* w, const void* packed,
+void Conv<T>::backward_data(const Stream& stream, const T* dy, const Wide<T>* w, const void* packed,
                             T* dx, Write mode, void* scratch) const {
   BASIN_CHECK(passes_ == ConvPasses::All, "[conv] backward_data",
               "found a convolution made without it, expected ConvPasses::All");
@@ -100,15 +110,16 @@ void Conv<T>::backward_data(const Stream& stream, const T* dy, const T* w, const
 }
 
 template <class T>
-void Conv<T>::backward_filter(const Stream& stream, const T* x, const T* dy, T* dw, Write mode,
-                              void* scratch) const {
+void Conv<T>::backward_filter(const Stream& stream, const T* x, const T* dy, Wide<T>* dw,
+                              Write mode, void* scratch) const {
   BASIN_CHECK(passes_ != ConvPasses::Forward, "[conv] backward_filter",
               "found a convolution made without it, expected ConvPasses::ForwardAndFilter or All");
   backend_->backward_filter(stream, x, dy, dw, mode, scratch);
 }
 
 template <class T>
-void Conv<T>::unpack_gradient(const Stream& stream, const T* packed_dw, T* dw, Write mode) const {
+void Conv<T>::unpack_gradient(const Stream& stream, const Wide<T>* packed_dw, Wide<T>* dw,
+                              Write mode) const {
   BASIN_CHECK(packed_gradient_size() > 0, "[conv] unpack_gradient",
               "found a gradient in w's own layout, expected a packed one");
   backend_->unpack_gradient(stream, packed_dw, dw, mode);
@@ -116,5 +127,6 @@ void Conv<T>::unpack_gradient(const Stream& stream, const T* packed_dw, T* dw, W
 
 template class Conv<float>;
 template class Conv<double>;
+template class Conv<bfloat16>;
 
 }  // namespace basin

@@ -1,6 +1,7 @@
 // 2-D convolution (cross-correlation), NHWC, square kernel, equal stride and padding in both
 // directions. Winograd or oneDNN on a CPU, cuDNN on CUDA, plain loops in float64 on a CPU
-// (reference.h).
+// (reference.h). In bfloat16 (oneDNN, on a CPU that multiplies it) the images and their gradients
+// are bfloat16; w and its gradient are float, w rounded where it is packed, dw summed in float.
 //
 //   x: [n, h, w, c_in]   w: [c_out, kernel, kernel, c_in]   y: [n, h_out, w_out, c_out]
 #pragma once
@@ -8,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "kernels/bfloat16.h"
 #include "kernels/cost.h"
 #include "kernels/stream.h"
 
@@ -39,8 +41,8 @@ enum class ConvAlgorithm { Auto, Winograd, Direct };
 template <class T>
 Cost conv_cost(const ConvShape& shape) {
   const int64_t x = shape.input_size(), w = shape.weight_size(), y = shape.output_size();
-  const int64_t size = sizeof(T);
-  return {(x + w) * size, y * size, 2 * y * shape.kernel * shape.kernel * shape.c_in};
+  const int64_t size = sizeof(T), weight = sizeof(Wide<T>);
+  return {x * size + w * weight, y * size, 2 * y * shape.kernel * shape.kernel * shape.c_in};
 }
 
 template <class T>
@@ -55,7 +57,9 @@ class ConvBackend;
 template <class T>
 class Conv {
  public:
-  // A shape that makes no image is an Error(Usage); a pass left out of `passes` is one when called.
+  // A shape that makes no image is an Error(Usage), and one that only a plain loop convolves in
+  // bfloat16, and bfloat16 where it would be emulated; a pass left out of `passes` is one when
+  // called.
   Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes,
        ConvAlgorithm algorithm = ConvAlgorithm::Auto);
   ~Conv();
@@ -69,17 +73,18 @@ class Conv {
   int64_t scratch_bytes() const;
 
   // Does nothing where packed_bytes() is 0.
-  void pack(const Stream& stream, const T* w, void* packed) const;
-  void forward(const Stream& stream, const T* x, const T* w, const void* packed, T* y,
+  void pack(const Stream& stream, const Wide<T>* w, void* packed) const;
+  void forward(const Stream& stream, const T* x, const Wide<T>* w, const void* packed, T* y,
                void* scratch) const;
   // dx (=, +=) the gradient with respect to x.
-  void backward_data(const Stream& stream, const T* dy, const T* w, const void* packed, T* dx,
+  void backward_data(const Stream& stream, const T* dy, const Wide<T>* w, const void* packed, T* dx,
                      Write mode, void* scratch) const;
   // dw (=, +=) the gradient with respect to w, packed if packed_gradient_size() > 0.
-  void backward_filter(const Stream& stream, const T* x, const T* dy, T* dw, Write mode,
+  void backward_filter(const Stream& stream, const T* x, const T* dy, Wide<T>* dw, Write mode,
                        void* scratch) const;
   // dw (=, +=) the packed gradient in w's own layout; an Error where nothing is packed.
-  void unpack_gradient(const Stream& stream, const T* packed_dw, T* dw, Write mode) const;
+  void unpack_gradient(const Stream& stream, const Wide<T>* packed_dw, Wide<T>* dw,
+                       Write mode) const;
 
   // The library's name for what runs each pass: "jit:avx512_core | jit:avx512_core | …".
   std::string description() const;

@@ -17,14 +17,14 @@ class ConvBackend {
   virtual int64_t packed_bytes() const = 0;
   virtual int64_t packed_gradient_size() const = 0;
   virtual int64_t scratch_bytes() const = 0;
-  virtual void pack(const Stream& stream, const T* w, void* packed) const = 0;
-  virtual void forward(const Stream& stream, const T* x, const T* w, const void* packed, T* y,
+  virtual void pack(const Stream& stream, const Wide<T>* w, void* packed) const = 0;
+  virtual void forward(const Stream& stream, const T* x, const Wide<T>* w, const void* packed, T* y,
                        void* scratch) const = 0;
-  virtual void backward_data(const Stream& stream, const T* dy, const T* w, const void* packed,
-                             T* dx, Write mode, void* scratch) const = 0;
-  virtual void backward_filter(const Stream& stream, const T* x, const T* dy, T* dw, Write mode,
-                               void* scratch) const = 0;
-  virtual void unpack_gradient(const Stream& stream, const T* packed_dw, T* dw,
+  virtual void backward_data(const Stream& stream, const T* dy, const Wide<T>* w,
+                             const void* packed, T* dx, Write mode, void* scratch) const = 0;
+  virtual void backward_filter(const Stream& stream, const T* x, const T* dy, Wide<T>* dw,
+                               Write mode, void* scratch) const = 0;
+  virtual void unpack_gradient(const Stream& stream, const Wide<T>* packed_dw, Wide<T>* dw,
                                Write mode) const = 0;
   virtual std::string description() const = 0;
 };
@@ -39,25 +39,28 @@ class LoopConv : public ConvBackend<T> {
   int64_t packed_bytes() const override { return 0; }
   int64_t packed_gradient_size() const override { return 0; }
   int64_t scratch_bytes() const override { return 0; }
-  void pack(const Stream&, const T*, void*) const override {}
-  void forward(const Stream& stream, const T* x, const T* w, const void* packed, T* y,
+  void pack(const Stream&, const Wide<T>*, void*) const override {}
+  void forward(const Stream& stream, const T* x, const Wide<T>* w, const void* packed, T* y,
                void* scratch) const override;
-  void backward_data(const Stream& stream, const T* dy, const T* w, const void* packed, T* dx,
+  void backward_data(const Stream& stream, const T* dy, const Wide<T>* w, const void* packed, T* dx,
                      Write mode, void* scratch) const override;
-  void backward_filter(const Stream& stream, const T* x, const T* dy, T* dw, Write mode,
+  void backward_filter(const Stream& stream, const T* x, const T* dy, Wide<T>* dw, Write mode,
                        void* scratch) const override;
-  void unpack_gradient(const Stream&, const T*, T*, Write) const override {}
+  void unpack_gradient(const Stream&, const Wide<T>*, Wide<T>*, Write) const override {}
   std::string description() const override { return "loops | loops | loops"; }
 
  private:
   ConvShape shape_;
 };
 
-std::unique_ptr<ConvBackend<float>> make_onednn_conv(const Stream& stream, const ConvShape& shape,
-                                                     ConvPasses passes);
+// T: float, bfloat16.
+template <class T>
+std::unique_ptr<ConvBackend<T>> make_onednn_conv(const Stream& stream, const ConvShape& shape,
+                                                 ConvPasses passes);
 // kernel 1, stride 2 or more, padding 0.
-std::unique_ptr<ConvBackend<float>> make_strided_pointwise_conv(const Stream& stream,
-                                                                const ConvShape& shape,
-                                                                ConvPasses passes);
+template <class T>
+std::unique_ptr<ConvBackend<T>> make_strided_pointwise_conv(const Stream& stream,
+                                                            const ConvShape& shape,
+                                                            ConvPasses passes);
 
 }  // namespace basin

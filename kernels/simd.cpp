@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "kernels/error.h"
+
 namespace basin::cpu {
 namespace {
 
@@ -43,6 +45,30 @@ const char* isa_name(Isa level) {
       return "baseline";
   }
   return "baseline";
+}
+
+bool has_bfloat16() {
+#if defined(__x86_64__)
+  return isa() == Isa::Avx512 && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+std::string instruction_set() {
+  std::string text = isa_name(isa());
+  if (!has_bfloat16()) return text;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("amx-bf16")) return text + ", avx512_bf16 and AMX";
+#endif
+  return text + " and avx512_bf16";
+}
+
+void require_bfloat16(const std::string& where) {
+  BASIN_CHECK(has_bfloat16(), where,
+              "found bfloat16 on a processor with {}, expected AVX-512 with avx512_bf16: it would "
+              "be emulated here",
+              instruction_set());
 }
 
 }  // namespace basin::cpu

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 namespace basin::cpu {
@@ -28,6 +29,14 @@ __attribute__((target("arch=x86-64-v4"), flatten)) void run_avx512(const Body& b
   body(args...);
 }
 #endif
+
+// Whether products of bfloat16 are instructions of this processor: avx512_bf16, on some beside AMX.
+// Never where BASIN_ISA caps the level below AVX-512.
+bool has_bfloat16();
+// "AVX-512, avx512_bf16 and AMX": the level, and what there is for bfloat16.
+std::string instruction_set();
+// Throws Error(Usage) naming `where` unless has_bfloat16(): what is emulated is slow.
+void require_bfloat16(const std::string& where);
 
 // Runs body(args...) compiled for the level `level`.
 template <class Body, class... Args>

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "bench/kernels/rates.h"
+#include "kernels/simd.h"
 
 namespace basin::bench {
 namespace {
@@ -21,12 +22,11 @@ constexpr Layer kLayers[] = {
     {"shortcut64", 8, 64, 128, 1, 2}, {"narrow_shortcut", 32, 8, 16, 1, 2},
 };
 
-// 64-byte aligned memory of ones; zero bytes are allowed.
-template <class T>
-std::vector<T> ones(int64_t bytes, T*& start) {
-  std::vector<T> memory(bytes / sizeof(T) + 64, T(1));
+// 64-byte aligned memory; zero bytes are allowed.
+std::vector<char> memory_of(int64_t bytes, char*& start) {
+  std::vector<char> memory(bytes + 64);
   const auto address = reinterpret_cast<uintptr_t>(memory.data());
-  start = memory.data() + (round_up<uintptr_t>(address, 64) - address) / sizeof(T);
+  start = memory.data() + (round_up<uintptr_t>(address, 64) - address);
   return memory;
 }
 
@@ -38,11 +38,12 @@ void run(benchmark::State& state, const Layer& layer, Pass pass, ConvAlgorithm a
                        layer.c_out,    layer.kernel, layer.stride, layer.kernel / 2};
   const Stream stream = Stream::cpu(static_cast<int>(state.range(1)));
   const Conv<T> conv(stream, s, ConvPasses::All, algorithm);
-  T *packed, *scratch;
-  const auto packed_memory = ones(conv.packed_bytes(), packed);
-  const auto scratch_memory = ones(conv.scratch_bytes(), scratch);
-  std::vector<T> x(s.input_size(), 1), w(s.weight_size(), 1), y(s.output_size(), 1);
-  std::vector<T> dw(std::max(conv.packed_gradient_size(), s.weight_size()));
+  char *packed, *scratch;
+  const auto packed_memory = memory_of(conv.packed_bytes(), packed);
+  const auto scratch_memory = memory_of(conv.scratch_bytes(), scratch);
+  std::vector<T> x(s.input_size(), T(1)), y(s.output_size(), T(1));
+  std::vector<Wide<T>> w(s.weight_size(), 1);
+  std::vector<Wide<T>> dw(std::max(conv.packed_gradient_size(), s.weight_size()));
   conv.pack(stream, w.data(), packed);
   for (auto _ : state) {
     switch (pass) {
@@ -89,6 +90,7 @@ const bool kAdded = [] {
   add<float>("float", ConvAlgorithm::Auto);
   add<float>("direct", ConvAlgorithm::Direct);
   add<double>("double", ConvAlgorithm::Auto);
+  if (cpu::has_bfloat16()) add<bfloat16>("bfloat16", ConvAlgorithm::Auto);
   return true;
 }();
 

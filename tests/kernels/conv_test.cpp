@@ -1,18 +1,31 @@
 // Convolution against float64 loops: every pass, narrow and odd shapes, hostile memory.
 #include "kernels/conv.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <thread>
 
 #include "kernels/error.h"
+#include "kernels/simd.h"
 #include "tests/support/conv_case.h"
 
 namespace basin::test {
 namespace {
 
 constexpr std::array<int64_t, 8> kChannels = {1, 2, 3, 4, 8, 13, 16, 32};
+
+template <class Call>
+std::string error_of(const Call& call) {
+  try {
+    call();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::Usage);
+    return e.what();
+  }
+  return "no error";
+}
 
 template <class T>
 void check_kernel(int64_t kernel, int64_t stride, int64_t padding) {
@@ -69,6 +82,40 @@ TEST(ConvShortcut, StaysWithinItsMemory) {
   }
 }
 
+// bfloat16, where this processor multiplies it.
+class ConvBfloat16 : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!cpu::has_bfloat16()) GTEST_SKIP() << "found " << cpu::instruction_set();
+  }
+};
+
+TEST_F(ConvBfloat16, Kernel3Stride1) {
+  check_kernel<bfloat16>(3, 1, 1);
+}
+TEST_F(ConvBfloat16, Kernel3Stride2) {
+  check_kernel<bfloat16>(3, 2, 1);
+}
+TEST_F(ConvBfloat16, Kernel1Stride1) {
+  check_kernel<bfloat16>(1, 1, 0);
+}
+TEST_F(ConvBfloat16, Kernel1Stride2) {
+  check_kernel<bfloat16>(1, 2, 0);
+}
+TEST_F(ConvBfloat16, WeightsAreRoundedWhereTheyArePacked) {
+  ConvCase<bfloat16> c({2, 5, 5, 4, 4, 3, 1, 1});
+  for (float& w : c.w) w *= 1 + 0.9F / 512;  // below half a step
+  expect_conv(c, 1);
+}
+
+// Where oneDNN has only a plain loop, a convolution in bfloat16 is refused.
+TEST_F(ConvBfloat16, NeverRunsByPlainLoops) {
+  EXPECT_THAT(error_of([] {
+                Conv<bfloat16>(Stream::cpu(1), {2, 4, 4, 3, 2, 1, 2, 1}, ConvPasses::All);
+              }),
+              testing::HasSubstr("expected float32"));
+}
+
 // The convolutions of resnet_tiny, width 16: none may fall to oneDNN's plain loops, or to ours.
 TEST(ConvDescription, NothingInResnetTinyRunsByPlainLoops) {
   for (const int64_t n : {1, 32}) {
@@ -117,17 +164,6 @@ TYPED_TEST(ConvTest, MayBeMoved) {
   conv.pack(stream, c.w.data(), packed.data());
   conv.forward(stream, c.x.data(), c.w.data(), packed.data(), y.data(), scratch.data());
   EXPECT_TRUE(agrees(y.span(), c.y, 1, 9 * 4));
-}
-
-template <class Call>
-std::string error_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::Usage);
-    return e.what();
-  }
-  return "no error";
 }
 
 TYPED_TEST(ConvTest, RefusesShapesThatMakeNoImage) {

@@ -50,12 +50,16 @@ struct Expected {
   }
 };
 
-// A sum of `terms` products, in any order, is off by at most terms * eps * size.
+// A sum of `terms` products, in any order, is off by at most terms * eps * size, eps being that of
+// the arithmetic. A bfloat16 result is rounded when it is stored, and when it is added to another.
 template <class T>
 testing::AssertionResult agrees(std::span<const T> found, const Expected& expected, double times,
                                 double terms) {
   for (size_t i = 0; i < expected.value.size(); ++i) {
-    const double tolerance = times * (terms + 2) * eps_of<T>() * expected.size[i];
+    double tolerance = times * (terms + 2) * eps_of<Wide<T>>() * expected.size[i];
+    for (int rounding = 0; rounding < 2 * times; ++rounding) {
+      tolerance = stored<T>(times * expected.value[i], tolerance);
+    }
     if (!within(found[i], times * expected.value[i], tolerance)) {
       return testing::AssertionFailure() << "at " << i << " found " << found[i] << ", expected "
                                          << times * expected.value[i] << " +- " << tolerance;
@@ -70,11 +74,11 @@ struct ConvCase {
   explicit ConvCase(const ConvShape& s)
       : shape(s),
         x(random_values<T>(s.input_size(), 1)),
-        w(random_values<T>(s.weight_size(), 2)),
-        dy(random_values<T>(s.output_size(), 3)) {
+        dy(random_values<T>(s.output_size(), 3)),
+        w(as_wide(random_values<T>(s.weight_size(), 2))) {
     const Stream one = Stream::cpu(1);
     for (const bool magnitudes : {false, true}) {
-      const auto wide = [&](const std::vector<T>& v) {
+      const auto wide = [&](const auto& v) {
         std::vector<double> r(v.begin(), v.end());
         for (double& e : r) e = magnitudes ? std::abs(e) : e;
         return r;
@@ -90,8 +94,12 @@ struct ConvCase {
       (magnitudes ? dw.size : dw.value) = dw64;
     }
   }
+  // Weights are rounded where they are packed: these do not change.
+  static std::vector<Wide<T>> as_wide(const std::vector<T>& v) { return {v.begin(), v.end()}; }
+
   ConvShape shape;
-  std::vector<T> x, w, dy;
+  std::vector<T> x, dy;
+  std::vector<Wide<T>> w;
   Expected y, dx, dw;
 };
 
@@ -111,11 +119,12 @@ void expect_conv(const ConvCase<T>& c, int threads, ConvPasses passes = ConvPass
   const auto judged = [&](const Expected& e) { return mixes ? e.judged_by_the_largest() : e; };
   const Expected expected_y = judged(c.y), expected_dx = judged(c.dx), expected_dw = judged(c.dw);
 
-  const Guarded<T> x(c.x), w(c.w), dy(c.dy);
+  const Guarded<T> x(c.x), dy(c.dy);
+  const Guarded<Wide<T>> w(c.w);
   auto packed = Roomy<T>::of_bytes(conv.packed_bytes());
   auto scratch = Roomy<T>::of_bytes(conv.scratch_bytes());
-  Roomy<T> y(s.output_size()), y_again(s.output_size()), dx(s.input_size()),
-      gradient(gradient_size);
+  Roomy<T> y(s.output_size()), y_again(s.output_size()), dx(s.input_size());
+  Roomy<Wide<T>> gradient(gradient_size);
   conv.pack(stream, w.data(), packed.data());
   conv.forward(stream, x.data(), w.data(), packed.data(), y.data(), scratch.data());
   conv.forward(stream, x.data(), w.data(), packed.data(), y_again.data(), scratch.data());
@@ -133,8 +142,8 @@ void expect_conv(const ConvCase<T>& c, int threads, ConvPasses passes = ConvPass
     if (!is_packed) {
       EXPECT_TRUE(agrees(gradient.span(), expected_dw, times, positions));
     } else {
-      for (const T g : gradient.span()) ASSERT_TRUE(std::isfinite(g));
-      Roomy<T> dw(s.weight_size());
+      for (const Wide<T> g : gradient.span()) ASSERT_TRUE(std::isfinite(g));
+      Roomy<Wide<T>> dw(s.weight_size());
       conv.unpack_gradient(stream, gradient.data(), dw.data(), Write::Overwrite);
       EXPECT_TRUE(agrees(dw.span(), expected_dw, times, positions));
       conv.unpack_gradient(stream, gradient.data(), dw.data(), Write::Accumulate);
