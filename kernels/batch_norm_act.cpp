@@ -40,7 +40,7 @@ void normalise_all(const Stream& stream, const NormShape& shape, const Operand<k
       norm_act_forward_cost<T>(NormKind::Fixed, shape, kWith == With::Residual).bytes();
   for_parts(parts_of(stream, rows_of(shape), bytes), rows_of(shape),
             [=](int, int64_t begin, int64_t end) {
-              vectorised([=]() {
+              vectorised_for<T>([=]() {
                 normalise(end - begin, shape.c, in.from(begin * shape.c), p, y + begin * shape.c);
               });
             });
@@ -55,7 +55,7 @@ void statistics(const Stream& stream, const NormShape& shape, const Operand<kWit
   const int parts = parts_of(stream, rows, rows * c * int64_t{sizeof(T)});
   const BatchScratch<Wide<T>> w{static_cast<char*>(scratch), c, parts};
   for_parts(parts, rows, [=](int part, int64_t begin, int64_t end) {
-    vectorised([=]() {
+    vectorised_for<T>([=]() {
       channel_moments(end - begin, c, in.from(begin * c), w.first(part), w.second(part));
     });
   });
@@ -119,7 +119,7 @@ void backward(const Stream& stream, const NormShape& shape, Depends depends, con
       parts_of(stream, rows, norm_act_backward_cost<T>(NormKind::Batch, shape, ds_mode).bytes());
   const BatchScratch<Wide<T>> w{static_cast<char*>(scratch), c, parts};
   for_parts(parts, rows, [=](int part, int64_t begin, int64_t end) {
-    vectorised([=]() {
+    vectorised_for<T>([=]() {
       gradient_sums(end - begin, c, dy + begin * c, s + begin * c, p, w.first(part),
                     w.second(part));
     });
@@ -141,7 +141,7 @@ void backward(const Stream& stream, const NormShape& shape, Depends depends, con
   }
   if (ds == nullptr) return;
   for_parts(parts, rows, [=](int, int64_t begin, int64_t end) {
-    vectorised([=]() {
+    vectorised_for<T>([=]() {
       backward_rows(end - begin, c, dy + begin * c, s + begin * c, p, w.offset(), w.slope(),
                     ds + begin * c, ds_mode);
     });
@@ -174,7 +174,7 @@ void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const 
   BASIN_CHECK(shape.n * shape.positions >= 2, "[batch_norm_act] x",
               "found {} values per channel, expected at least 2 in training",
               shape.n * shape.positions);
-  require_cpu(stream, "[norm_act]");
+  cpu::require<T>(stream);
   cpu::batch_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y, mean, rstd,
                               unbiased_variance, scratch);
 }
@@ -184,7 +184,7 @@ void batch_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
                              const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
                              Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
-  require_cpu(stream, "[norm_act]");
+  cpu::require<T>(stream);
   cpu::backward(stream, shape, cpu::Depends::Yes, dy, s,
                 {mean, rstd, gamma, beta, floor_of<Wide<T>>(act)}, ds, ds_mode, dgamma, dbeta,
                 parameter_mode, scratch);
@@ -195,7 +195,7 @@ void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const 
                             const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
                             const Wide<T>* mean, const Wide<T>* variance, double eps,
                             Activation act, T* sum, T* y, Wide<T>* rstd) {
-  require_cpu(stream, "[norm_act]");
+  cpu::require<T>(stream);
   cpu::fixed_norm_act_forward(stream, shape, x, residual, gamma, beta, mean, variance, eps, act,
                               sum, y, rstd);
 }
@@ -205,7 +205,7 @@ void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
                              const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
                              Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
-  require_cpu(stream, "[norm_act]");
+  cpu::require<T>(stream);
   cpu::backward(stream, shape, cpu::Depends::No, dy, s,
                 {mean, rstd, gamma, beta, floor_of<Wide<T>>(act)}, ds, ds_mode, dgamma, dbeta,
                 parameter_mode, scratch);

@@ -101,7 +101,7 @@ void forward(const Stream& stream, const NormShape& shape, const Operand<kWith, 
   const int parts = parts_of(stream, shape.n, bytes);
   for_parts(parts, shape.n, [=](int part, int64_t begin, int64_t end) {
     const GroupScratch<Wide<T>> w(scratch, part, shape.c);
-    vectorised([=]() {
+    vectorised_for<T>([=]() {
       forward_images(shape, in, gamma, beta, eps, floor, begin, end, y, mean, rstd, w);
     });
   });
@@ -179,7 +179,7 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
   const int parts = parts_of(stream, shape.n, bytes);
   for_parts(parts, shape.n, [=](int part, int64_t begin, int64_t end) {
     const GroupScratch<Wide<T>> w(scratch, part, shape.c);
-    vectorised([=]() {
+    vectorised_for<T>([=]() {
       backward_images(shape, dy, s, gamma, beta, mean, rstd, floor, begin, end, ds, ds_mode, w);
     });
   });
@@ -219,7 +219,7 @@ void group_norm_act_forward(const Stream& stream, const NormShape& shape, const 
                             void* scratch) {
   check_groups(shape);
   if (shape.size() == 0) return;
-  require_cpu(stream, "[norm_act]");
+  cpu::require<T>(stream);
   cpu::group_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y, mean, rstd,
                               scratch);
 }
@@ -230,7 +230,7 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
                              Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
   check_groups(shape);
-  require_cpu(stream, "[norm_act]");
+  cpu::require<T>(stream);
   cpu::group_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds, ds_mode,
                                dgamma, dbeta, parameter_mode, scratch);
 }

@@ -6,10 +6,18 @@
 #include <cmath>
 #include <type_traits>
 
+#include "kernels/lanes.h"
 #include "kernels/norm_act.h"
 #include "kernels/parallel.h"
 
 namespace basin::cpu {
+
+// A CPU's stream; for bfloat16 one that has instructions for it.
+template <class T>
+void require(const Stream& stream) {
+  require_cpu(stream, "[norm_act]");
+  if constexpr (std::is_same_v<T, bfloat16>) require_bfloat16("[norm_act] x");
+}
 
 // Channels of a block: one AVX-512 vector of what is computed with.
 template <class T>
@@ -54,16 +62,44 @@ struct Operand {
     if constexpr (kWith == With::Nothing) return {x + offset, nullptr, nullptr};
     return {x + offset, residual + offset, sum + offset};
   }
-  Wide<T> read(int64_t i) const {
-    if constexpr (kWith == With::Nothing) return x[i];
-    return x[i] + residual[i];
-  }
   const T* values() const { return kWith == With::Residual ? sum : x; }  // of s, once passed
-  // As later passes read it: the sum is rounded to T.
-  Wide<T> pass(int64_t i) const {
-    if constexpr (kWith == With::Nothing) return x[i];
-    sum[i] = read(i);
-    return sum[i];
+};
+
+// s at W elements from `offset` on.
+template <int W, With kWith, class T>
+struct ReadLanes {
+  Lanes<W, T> x, residual;
+  ReadLanes(const Operand<kWith, T>& in, int64_t offset)
+      : x(in.x + offset), residual((kWith == With::Nothing ? in.x : in.residual) + offset) {}
+  Wide<T> operator[](int j) const {
+    if constexpr (kWith == With::Nothing) return x[j];
+    return x[j] + residual[j];
+  }
+};
+// The same, and the sum is written where there is a residual; s is then as it will be read again.
+template <int W, With kWith, class T>
+struct PassedLanes {
+  ReadLanes<W, kWith, T> in;
+  T* sum;
+  PassedLanes(const Operand<kWith, T>& in, int64_t offset)
+      : in(in, offset), sum(kWith == With::Nothing ? nullptr : in.sum + offset) {}
+  Wide<T> operator[](int j) const {
+    const Wide<T> s = in[j];
+    if constexpr (kWith == With::Nothing) return s;
+    sum[j] = s;
+    return sum[j];
+  }
+};
+template <>
+struct PassedLanes<16, With::Residual, bfloat16> : Lanes<16, bfloat16> {
+  PassedLanes(const Operand<With::Residual, bfloat16>& in, int64_t offset)
+      : Lanes(added(in, offset)) {}
+  static const bfloat16* added(const Operand<With::Residual, bfloat16>& in, int64_t offset) {
+    const ReadLanes<16, With::Residual, bfloat16> s(in, offset);
+    WrittenLanes<16, bfloat16> sum(in.sum + offset);
+#pragma omp simd
+    for (int j = 0; j < 16; ++j) sum[j] = s[j];
+    return in.sum + offset;
   }
 };
 
@@ -73,19 +109,21 @@ inline void block_mean(int64_t rows, int64_t c, const Operand<kWith, T>& in, Wid
   using F = Wide<T>;
   F t0[W] = {}, t1[W] = {}, t2[W] = {}, t3[W] = {};
   int64_t r = 0;
+  using Read = ReadLanes<W, kWith, T>;
   for (; r + 4 <= rows; r += 4) {
+    const Read s0(in, r * c), s1(in, (r + 1) * c), s2(in, (r + 2) * c), s3(in, (r + 3) * c);
 #pragma omp simd
     for (int j = 0; j < W; ++j) {
-      const int64_t i = r * c + j;
-      t0[j] += in.read(i);
-      t1[j] += in.read(i + c);
-      t2[j] += in.read(i + 2 * c);
-      t3[j] += in.read(i + 3 * c);
+      t0[j] += s0[j];
+      t1[j] += s1[j];
+      t2[j] += s2[j];
+      t3[j] += s3[j];
     }
   }
   for (; r < rows; ++r) {
+    const Read s(in, r * c);
 #pragma omp simd
-    for (int j = 0; j < W; ++j) t0[j] += in.read(r * c + j);
+    for (int j = 0; j < W; ++j) t0[j] += s[j];
   }
   const F reciprocal = F(1) / static_cast<F>(rows);
 #pragma omp simd
@@ -103,19 +141,21 @@ inline void block_moments(int64_t rows, int64_t c, const Operand<kWith, T>& in, 
           q3[W] = {};
   for (int j = 0; j < W; ++j) m[j] = mean[j];
   int64_t r = 0;
+  using Passed = PassedLanes<W, kWith, T>;
   for (; r + 4 <= rows; r += 4) {
+    const Passed s0(in, r * c), s1(in, (r + 1) * c), s2(in, (r + 2) * c), s3(in, (r + 3) * c);
 #pragma omp simd
     for (int j = 0; j < W; ++j) {
-      const int64_t i = r * c + j;
-      E::moments(in.pass(i), m[j], d0[j], q0[j]);
-      E::moments(in.pass(i + c), m[j], d1[j], q1[j]);
-      E::moments(in.pass(i + 2 * c), m[j], d2[j], q2[j]);
-      E::moments(in.pass(i + 3 * c), m[j], d3[j], q3[j]);
+      E::moments(s0[j], m[j], d0[j], q0[j]);
+      E::moments(s1[j], m[j], d1[j], q1[j]);
+      E::moments(s2[j], m[j], d2[j], q2[j]);
+      E::moments(s3[j], m[j], d3[j], q3[j]);
     }
   }
   for (; r < rows; ++r) {
+    const Passed s(in, r * c);
 #pragma omp simd
-    for (int j = 0; j < W; ++j) E::moments(in.pass(r * c + j), m[j], d0[j], q0[j]);
+    for (int j = 0; j < W; ++j) E::moments(s[j], m[j], d0[j], q0[j]);
   }
 #pragma omp simd
   for (int j = 0; j < W; ++j) {
@@ -179,10 +219,11 @@ inline void normalise(int64_t rows, int64_t c, const Operand<kWith, T>& in,
         shift[j] = p.beta[first + j];
       }
       for (int64_t r = 0; r < count; ++r) {
+        const PassedLanes<W, kWith, T> values(block, r * c);
+        WrittenLanes<W, T> to(out + r * c);
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          out[r * c + j] = NormElement<Wide<T>>::forward(block.pass(r * c + j), mean[j], scale[j],
-                                                         shift[j], p.floor);
+          to[j] = NormElement<Wide<T>>::forward(values[j], mean[j], scale[j], shift[j], p.floor);
         }
       }
     });
@@ -193,6 +234,7 @@ inline void normalise(int64_t rows, int64_t c, const Operand<kWith, T>& in,
 template <class T>
 inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
                           const ChannelParameters<Wide<T>>& p, double* a, double* b) {
+  using E = NormElement<Wide<T>>;
   for (int64_t j = 0; j < c; ++j) a[j] = b[j] = 0;
   const int64_t chunk = chunk_rows<T>(c);
   for_chunks(rows, chunk, chunk, [&](int64_t begin, int64_t count) {
@@ -209,20 +251,18 @@ inline void gradient_sums(int64_t rows, int64_t c, const T* dy, const T* s,
       }
       int64_t r = 0;
       for (; r + 2 <= count; r += 2) {
+        const Lanes<W, T> g0(g + r * c), v0(v + r * c), g1(g + (r + 1) * c), v1(v + (r + 1) * c);
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          const int64_t i = r * c + j;
-          NormElement<Wide<T>>::sums(g[i], v[i], mean[j], scale[j], shift[j], p.floor, a0[j],
-                                     b0[j]);
-          NormElement<Wide<T>>::sums(g[i + c], v[i + c], mean[j], scale[j], shift[j], p.floor,
-                                     a1[j], b1[j]);
+          E::sums(g0[j], v0[j], mean[j], scale[j], shift[j], p.floor, a0[j], b0[j]);
+          E::sums(g1[j], v1[j], mean[j], scale[j], shift[j], p.floor, a1[j], b1[j]);
         }
       }
       for (; r < count; ++r) {
+        const Lanes<W, T> g0(g + r * c), v0(v + r * c);
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          NormElement<Wide<T>>::sums(g[r * c + j], v[r * c + j], mean[j], scale[j], shift[j],
-                                     p.floor, a0[j], b0[j]);
+          E::sums(g0[j], v0[j], mean[j], scale[j], shift[j], p.floor, a0[j], b0[j]);
         }
       }
 #pragma omp simd
@@ -256,16 +296,13 @@ inline void backward_rows(int64_t rows, int64_t c, const T* dy, const T* s,
         k3[j] = slope[first + j];
       }
       for (int64_t r = 0; r < count; ++r) {
+        const Lanes<W, T> dys(g + r * c), values(v + r * c), before(out + r * c);
+        WrittenLanes<W, T> to(out + r * c);
 #pragma omp simd
         for (int j = 0; j < W; ++j) {
-          const int64_t i = r * c + j;
-          const Wide<T> value = NormElement<Wide<T>>::backward(g[i], v[i], mean[j], scale[j],
+          const Wide<T> value = NormElement<Wide<T>>::backward(dys[j], values[j], mean[j], scale[j],
                                                                shift[j], p.floor, k2[j], k3[j]);
-          if constexpr (kMode == Write::Overwrite) {
-            out[i] = value;
-          } else {
-            out[i] = out[i] + value;
-          }
+          to[j] = kMode == Write::Overwrite ? value : before[j] + value;
         }
       }
     });

@@ -7,6 +7,8 @@
 #include <string>
 #include <type_traits>
 
+#include "kernels/bfloat16.h"
+
 namespace basin::cpu {
 
 enum class Isa { Base, Avx2, Avx512 };
@@ -27,6 +29,11 @@ __attribute__((target("arch=x86-64-v3"), flatten)) void run_avx2(const Body& bod
 template <class Body, class... Args>
 __attribute__((target("arch=x86-64-v4"), flatten)) void run_avx512(const Body& body, Args... args) {
   body(args...);
+}
+#define BASIN_AVX512_BF16 __attribute__((target("arch=x86-64-v4,avx512bf16")))
+template <class Body>
+BASIN_AVX512_BF16 __attribute__((flatten)) void run_avx512_bf16(const Body& body) {
+  body();
 }
 #endif
 
@@ -51,6 +58,16 @@ void vectorised_at(Isa level, const Body& body, Args... args) {
 template <class Body, class... Args>
 void vectorised(const Body& body, Args... args) {
   vectorised_at(isa(), body, args...);
+}
+
+// A body that reads and writes arrays of T: for bfloat16 compiled only for the processors that have
+// it (require_bfloat16 first), so that it can use their instructions (lanes.h).
+template <class T, class Body>
+void vectorised_for(const Body& body) {
+#if defined(__x86_64__)
+  if constexpr (std::is_same_v<T, bfloat16>) return run_avx512_bf16(body);
+#endif
+  vectorised(body);
 }
 
 // body(W) for a body that is written in vectors of W floats, W being an integral_constant.

@@ -3,6 +3,7 @@
 
 #include "kernels/error.h"
 #include "kernels/norm_act.h"
+#include "kernels/simd.h"
 #include "tests/support/norm_reference.h"
 
 namespace basin {
@@ -77,6 +78,7 @@ TYPED_TEST(BatchNormAct, RunningStatistics) {
 
 // Tensors in bfloat16, parameters and statistics in float.
 TEST(BatchNormActBfloat16, AgreesWithPlainLoops) {
+  if (!cpu::has_bfloat16()) GTEST_SKIP() << "found " << cpu::instruction_set();
   for (const NormShape& shape : kShapes) expect_all_norms<bfloat16>(NormKind::Batch, shape);
   expect_all_norms<bfloat16>(NormKind::Batch, {3, 997, 16, 1});
   for (const NormShape& shape : kShapes) expect_all_norms<bfloat16>(NormKind::Fixed, shape);

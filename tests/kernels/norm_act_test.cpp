@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/error.h"
+#include "kernels/simd.h"
 #include "tests/support/counted.h"
 #include "tests/support/norm_reference.h"
 
@@ -104,6 +105,7 @@ TYPED_TEST(GroupNormAct, RefusesGroupsThatDoNotDivide) {
 
 // Tensors in bfloat16, parameters and statistics in float.
 TEST(GroupNormActBfloat16, AgreesWithPlainLoops) {
+  if (!cpu::has_bfloat16()) GTEST_SKIP() << "found " << cpu::instruction_set();
   for (const NormShape& shape : kShapes) expect_all_norms<bfloat16>(NormKind::Group, shape);
   expect_all_norms<bfloat16>(NormKind::Group, {5, 1024, 16, 8});
   expect_all_norms<bfloat16>(NormKind::Group, {2, 21, 48, 8}, 3);
