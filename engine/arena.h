@@ -100,5 +100,11 @@ decltype(auto) dispatch(DType dtype, F&& f) {
   if (dtype == DType::Float32) return f(float{});
   fail("dtype", "found {}, expected float32 or float64", dtype_name(dtype));
 }
+// The same for the types of activations, bfloat16 among them.
+template <class F>
+decltype(auto) dispatch_activations(DType dtype, F&& f) {
+  if (dtype == DType::BFloat16) return f(bfloat16{});
+  return dispatch(dtype, std::forward<F>(f));
+}
 
 }  // namespace basin

@@ -58,8 +58,10 @@ ChunkedReplay::Part ChunkedReplay::make_part(const RecordNetwork& network, const
   const Shape shape{size, options_.h, options_.w, options_.c};
   Part part;
   part.size = size;
-  part.tape =
-      std::make_unique<Tape>(inner, parameters, buffers_, options_.mode, options_.convolution);
+  part.tape = std::make_unique<Tape>(inner, parameters, buffers_,
+                                     TapeOptions{.mode = options_.mode,
+                                                 .convolution = options_.convolution,
+                                                 .precision = options_.precision});
   Buffer images(inner, shape.size() * dtype_size(dtype_));
   zero(inner, images.data(), images.bytes());
   const std::vector<int32_t> labels(size, 0);

@@ -27,6 +27,7 @@ struct ReplayOptions {
   bool whole_batch = false;  // what batch norm in training needs
   int64_t chunk = 0;         // the most examples of a chunk; 0: as many as suit the network
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
+  Precision precision = Precision::Full;
   double l2 = 0;  // adds l2 / 2 |w|^2, over all parameters, to the loss
 };
 

@@ -10,7 +10,7 @@ double gradcheck(const RecordScalar& record, const Stream& stream, const Arena& 
                  Arena* buffers, Mode mode) {
   BASIN_CHECK(at.dtype() == DType::Float64, "[gradcheck]", "found {}, expected float64 parameters",
               dtype_name(at.dtype()));
-  Tape tape(stream, start, buffers, mode);
+  Tape tape(stream, start, buffers, {.mode = mode});
   tape.freeze({record(tape)});
   Workspace work(tape, stream);
   Point point(tape, stream);

@@ -58,6 +58,10 @@ Variable batch_norm_act(const Variable& x, const Variable& gamma, const Variable
 NormActResult batch_norm_act(const Variable& x, const Variable& residual, const Variable& gamma,
                              const Variable& beta, const BatchNormOptions& options);
 
+// To bfloat16 and back; x itself where it has the type already (cast.cpp). conv2d, the norms and
+// global_pool take bfloat16, the last one's mean being float32 again; no other op does.
+Variable cast(const Variable& x, DType dtype);
+
 // Pooling and shape (pool.cpp, reshape.cpp).
 Variable average_pool(const Variable& x, int64_t window, int64_t stride);  // [n,h,w,c]
 Variable global_pool(const Variable& x);                                   // [n,h,w,c] -> [n,c]

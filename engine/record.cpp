@@ -1,21 +1,30 @@
 // Recording: each op runs when it is called, in memory of its own, and is appended.
 #include "engine/record.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 namespace basin {
 
-Recording::Recording(const Stream& stream, const Arena& parameters, const Arena* buffers, Mode mode)
+Recording::Recording(const Stream& stream, const Arena& parameters, const Arena* buffers,
+                     const TapeOptions& options)
     : stream(stream),
       program(std::make_shared<Program>()),
       parameters(&parameters),
       buffers(buffers) {
   BASIN_CHECK(parameters.device() == stream.kind(), "[tape] parameters",
               "found an arena on another device than the stream's");
-  program->mode = mode;
+  program->mode = options.mode;
+  program->convolution = options.convolution;
   program->parameters = parameters.layout();
-  program->dtype = parameters.dtype();
+  program->dtype = program->activations = parameters.dtype();
+  if (options.precision == Precision::BFloat16) {
+    BASIN_CHECK(program->dtype == DType::Float32, "[tape] precision",
+                "found bfloat16 beside {} parameters, expected float32 ones",
+                dtype_name(program->dtype));
+    program->activations = DType::BFloat16;
+  }
   if (buffers != nullptr) program->buffers = buffers->layout();
 }
 
@@ -56,11 +65,18 @@ std::vector<double> Recording::read(const Variable& v) {
   Recording& tape = of("values", {&v});
   const Slot& slot = tape.program->slots[v.slot_];
   const std::byte* data = tape.memory.value[slot.root];
-  return dispatch(slot.dtype, [&]<class T>(T) {
+  return dispatch_activations(slot.dtype, [&]<class T>(T) {
     std::vector<T> host(static_cast<size_t>(slot.shape.size()));
     copy_to_host(tape.stream, host.data(), data, slot.bytes());
     return std::vector<double>(host.begin(), host.end());
   });
+}
+
+bool Recording::has_parameters(int index) const {
+  const Slot& slot = program->slots[index];
+  if (slot.kind != SlotKind::Computed) return slot.kind == SlotKind::Parameter;
+  const std::vector<int>& inputs = program->nodes[slot.producer].inputs;
+  return std::any_of(inputs.begin(), inputs.end(), [&](int i) { return has_parameters(i); });
 }
 
 std::byte* Recording::allocate(int64_t bytes) {
@@ -78,7 +94,7 @@ Variable Recording::append_slot(Slot slot, std::byte* value) {
 }
 
 std::vector<Variable> Recording::append(std::unique_ptr<Op> op, std::vector<Variable> inputs,
-                                        const std::vector<Shape>& outputs) {
+                                        const std::vector<Shape>& outputs, DType dtype) {
   Node node;
   node.needs = op->needs();
   node.op = std::move(op);
@@ -91,7 +107,7 @@ std::vector<Variable> Recording::append(std::unique_ptr<Op> op, std::vector<Vari
     Slot slot{std::move(name),
               SlotKind::Computed,
               outputs[i],
-              program->dtype,
+              dtype,
               view ? program->root(node.inputs[0]) : -1,
               index};
     std::byte* data = view ? nullptr : allocate(slot.bytes());
@@ -131,11 +147,9 @@ Variable Variable::named(const std::string& name) const {
   return *this;
 }
 
-Tape::Tape(const Stream& stream, const Arena& parameters, const Arena* buffers, Mode mode,
-           ConvAlgorithm convolution)
-    : recording_(std::make_shared<Recording>(stream, parameters, buffers, mode)) {
-  recording_->program->convolution = convolution;
-}
+Tape::Tape(const Stream& stream, const Arena& parameters, const Arena* buffers,
+           const TapeOptions& options)
+    : recording_(std::make_shared<Recording>(stream, parameters, buffers, options)) {}
 
 Variable Tape::input(const std::string& name, const Shape& shape, DType dtype, const void* data) {
   Slot slot{name, SlotKind::Input, shape, dtype, -1};
@@ -159,6 +173,9 @@ Variable Tape::parameter(const std::string& name) {
 
 Mode Tape::mode() const {
   return recording_->program->mode;
+}
+DType Tape::activations() const {
+  return recording_->program->activations;
 }
 std::shared_ptr<const Program> Tape::shared_program() const {
   return recording_->program;

@@ -23,6 +23,15 @@ namespace basin {
 // Frozen: gradients are wanted, and batch norm takes its running statistics as constants.
 enum class Mode { Training, Frozen, Inference };
 
+// What activations are stored in: the parameters' own type, or bfloat16 beside float32 parameters.
+enum class Precision { Full, BFloat16 };
+
+struct TapeOptions {
+  Mode mode = Mode::Training;
+  ConvAlgorithm convolution = ConvAlgorithm::Auto;
+  Precision precision = Precision::Full;
+};
+
 // A value that has only its place on a tape.
 enum class SlotKind { Input, Parameter, Computed };
 
@@ -58,8 +67,9 @@ struct Node {
 struct Program {
   Mode mode = Mode::Training;
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
-  LayoutPtr parameters, buffers;  // buffers: null where the network has none
-  DType dtype = DType::Float32;
+  LayoutPtr parameters, buffers;       // buffers: null where the network has none
+  DType dtype = DType::Float32;        // of parameters, gradients and results
+  DType activations = DType::Float32;  // what a network casts its images to
   std::vector<Slot> slots;
   std::vector<Node> nodes;
   std::vector<int> outputs;  // kept to the end; the first is what is differentiated
@@ -108,12 +118,13 @@ class Tape {
  public:
   // Records at `parameters` (and `buffers`: running statistics), which must outlive the recording.
   Tape(const Stream& stream, const Arena& parameters, const Arena* buffers = nullptr,
-       Mode mode = Mode::Training, ConvAlgorithm convolution = ConvAlgorithm::Auto);
+       const TapeOptions& options = {});
 
   // Data from outside; `data` (on the stream's device) is read while recording.
   Variable input(const std::string& name, const Shape& shape, DType dtype, const void* data);
   Variable parameter(const std::string& name);
   Mode mode() const;
+  DType activations() const;
 
   // Plans all memory. outputs[0] is the scalar that backward() differentiates; all outputs can be
   // read after forward(). Ends the recording: its values are released.

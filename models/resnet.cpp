@@ -61,7 +61,7 @@ struct PreactResNet {
   }
 
   Variable record(Tape& tape, const Variable& images) const {
-    Pending pending{stem(tape, images), std::nullopt};
+    Pending pending{stem(tape, cast(images, tape.activations())), std::nullopt};
     for (const Block& block : blocks) {
       const NormActResult in = apply(tape, block.norm1, pending);
       const Variable skip = block.shortcut ? (*block.shortcut)(tape, in.y) : in.sum;

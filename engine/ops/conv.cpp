@@ -1,4 +1,5 @@
-// Convolution: weights packed once per point, its gradient summed in the library's layout.
+// Convolution: weights packed once per point, its gradient summed in the library's layout. T is the
+// type of the images.
 #include "kernels/conv.h"
 
 #include "engine/ops.h"
@@ -27,7 +28,7 @@ struct ConvOp final : Op {
     const Conv<T> conv(*stream, shape, passes, algorithm);
     scratch = conv.scratch_bytes();
     packed = conv.packed_bytes();
-    packed_gradient = conv.packed_gradient_size() * int64_t{sizeof(T)};
+    packed_gradient = conv.packed_gradient_size() * int64_t{sizeof(Wide<T>)};
   }
   std::string_view name() const override { return "conv2d"; }
   OpNeeds needs() const override {
@@ -41,26 +42,26 @@ struct ConvOp final : Op {
     return std::make_unique<ConvState<T>>(stream, shape, passes, algorithm);
   }
   void pack(OpRun& r) const override {
-    r.state<ConvState<T>>().conv.pack(r.stream, r.in<T>(1), r.packed());
+    r.state<ConvState<T>>().conv.pack(r.stream, r.in<Wide<T>>(1), r.packed());
   }
   void forward(OpRun& r) const override {
-    r.state<ConvState<T>>().conv.forward(r.stream, r.in<T>(0), r.in<T>(1), r.packed(), r.out<T>(),
-                                         r.scratch());
+    r.state<ConvState<T>>().conv.forward(r.stream, r.in<T>(0), r.in<Wide<T>>(1), r.packed(),
+                                         r.out<T>(), r.scratch());
   }
   void backward(OpRun& r) const override {
     const Conv<T>& conv = r.state<ConvState<T>>().conv;
     const T* dy = r.d_out<T>();
     if (r.wants(1)) {
-      conv.backward_filter(r.stream, r.in<T>(0), dy, r.d_in<T>(1), r.write(1), r.scratch());
+      conv.backward_filter(r.stream, r.in<T>(0), dy, r.d_in<Wide<T>>(1), r.write(1), r.scratch());
     }
     if (r.wants(0)) {
-      conv.backward_data(r.stream, dy, r.in<T>(1), r.packed(), r.d_in<T>(0), r.write(0),
+      conv.backward_data(r.stream, dy, r.in<Wide<T>>(1), r.packed(), r.d_in<T>(0), r.write(0),
                          r.scratch());
     }
   }
   void unpack(OpRun& r) const override {
-    r.state<ConvState<T>>().conv.unpack_gradient(r.stream, r.d_in<T>(1), r.unpacked<T>(1),
-                                                 r.unpack_write());
+    r.state<ConvState<T>>().conv.unpack_gradient(r.stream, r.d_in<Wide<T>>(1),
+                                                 r.unpacked<Wide<T>>(1), r.unpack_write());
   }
 };
 
@@ -76,10 +77,9 @@ Variable conv2d(const Variable& x, const Variable& w, const ConvOptions& options
   BASIN_CHECK(tape.program->slots[w.slot()].kind == SlotKind::Parameter, "[conv2d] w",
               "found '{}', which is computed, expected a parameter", w.name());
   const ConvShape shape{xs[0], xs[1], xs[2], xs[3], ws[0], ws[1], options.stride, options.padding};
-  const bool from_outside = tape.program->slots[x.slot()].kind == SlotKind::Input;
   const ConvPasses passes = tape.program->mode == Mode::Inference ? ConvPasses::Forward
-                            : from_outside                        ? ConvPasses::ForwardAndFilter
-                                                                  : ConvPasses::All;
+                            : tape.has_parameters(x.slot())       ? ConvPasses::All
+                                                                  : ConvPasses::ForwardAndFilter;
   BASIN_CHECK(options.stride >= 1 && options.padding >= 0, "[conv2d]",
               "found stride {} and padding {}, expected >= 1 and >= 0", options.stride,
               options.padding);
@@ -88,7 +88,8 @@ Variable conv2d(const Variable& x, const Variable& w, const ConvOptions& options
               ws[1], xs);
   const Stream* stream = &tape.stream;
   const Shape y{xs[0], shape.h_out(), shape.w_out(), ws[0]};
-  return record<ConvOp>(tape, {x, w}, {y}, shape, passes, tape.program->convolution, stream)[0];
+  return record_activations<ConvOp>(tape, {x, w}, {y}, shape, passes, tape.program->convolution,
+                                    stream)[0];
 }
 
 }  // namespace basin

@@ -6,6 +6,7 @@
 
 #include "engine/ops.h"
 #include "engine/record.h"
+#include "kernels/convert.h"
 #include "kernels/elementwise.h"
 
 namespace basin {
@@ -30,16 +31,17 @@ OpNeeds norm_needs(Residual residual, int64_t saved, int64_t scratch) {
           .scratch = scratch};
 }
 
-// The pointers that every kind of norm passes to its kernels.
+// The pointers that every kind of norm passes to its kernels. T is the type of the activations.
 template <class T>
 struct NormPointers {
-  const T *x, *residual, *gamma, *beta;
+  const T *x, *residual;
+  const Wide<T>*gamma, *beta;
   T *y, *sum;
   NormPointers(const OpRun& r, Residual with)
       : x(r.in<T>(0)),
         residual(with == Residual::Yes ? r.in<T>(3) : nullptr),
-        gamma(r.in<T>(1)),
-        beta(r.in<T>(2)),
+        gamma(r.in<Wide<T>>(1)),
+        beta(r.in<Wide<T>>(2)),
         y(r.out<T>(0)),
         sum(with == Residual::Yes ? r.out<T>(1) : nullptr) {}
   const T* s() const { return residual != nullptr ? sum : x; }
@@ -57,7 +59,7 @@ template <class T>
 void pass_on(const OpRun& r, Residual residual, int64_t n) {
   if (residual == Residual::No) return;
   for (const int i : {0, 3}) {
-    if (r.wants(i)) map<T>(r.stream, Copy<T>{}, n, {r.d_out<T>(1)}, {r.d_in<T>(i)}, r.write(i));
+    if (r.wants(i)) convert(r.stream, n, r.d_out<T>(1), r.d_in<T>(i), r.write(i));
   }
 }
 
@@ -77,10 +79,10 @@ struct GroupNormActOp final : Op {
 
   std::string_view name() const override { return "group_norm_act"; }
   OpNeeds needs() const override {
-    return norm_needs(residual, 2 * shape.n * shape.groups * int64_t{sizeof(T)}, scratch);
+    return norm_needs(residual, 2 * shape.n * shape.groups * int64_t{sizeof(Wide<T>)}, scratch);
   }
-  T* mean(OpRun& r) const { return reinterpret_cast<T*>(r.saved()); }
-  T* rstd(OpRun& r) const { return mean(r) + shape.n * shape.groups; }
+  Wide<T>* mean(OpRun& r) const { return reinterpret_cast<Wide<T>*>(r.saved()); }
+  Wide<T>* rstd(OpRun& r) const { return mean(r) + shape.n * shape.groups; }
 
   void forward(OpRun& r) const override {
     const NormPointers<T> p(r, residual);
@@ -91,7 +93,7 @@ struct GroupNormActOp final : Op {
     const NormPointers<T> p(r, residual);
     group_norm_act_backward(r.stream, shape, r.d_out<T>(0), p.s(), p.gamma, p.beta, mean(r),
                             rstd(r), act, ds_of<T>(r, residual), ds_write(r, residual),
-                            r.d_in<T>(1), r.d_in<T>(2), r.write(1), r.scratch());
+                            r.d_in<Wide<T>>(1), r.d_in<Wide<T>>(2), r.write(1), r.scratch());
     pass_on<T>(r, residual, shape.size());
   }
 };
@@ -120,11 +122,11 @@ struct BatchNormActOp final : Op {
 
   std::string_view name() const override { return "batch_norm_act"; }
   OpNeeds needs() const override {
-    return norm_needs(residual, 3 * shape.c * int64_t{sizeof(T)}, scratch);
+    return norm_needs(residual, 3 * shape.c * int64_t{sizeof(Wide<T>)}, scratch);
   }
-  T* mean(OpRun& r) const { return reinterpret_cast<T*>(r.saved()); }
-  T* rstd(OpRun& r) const { return mean(r) + shape.c; }
-  T* variance(OpRun& r) const { return mean(r) + 2 * shape.c; }
+  Wide<T>* mean(OpRun& r) const { return reinterpret_cast<Wide<T>*>(r.saved()); }
+  Wide<T>* rstd(OpRun& r) const { return mean(r) + shape.c; }
+  Wide<T>* variance(OpRun& r) const { return mean(r) + 2 * shape.c; }
 
   void forward(OpRun& r) const override {
     const NormPointers<T> p(r, residual);
@@ -133,9 +135,10 @@ struct BatchNormActOp final : Op {
                              p.y, mean(r), rstd(r), variance(r), r.scratch());
     } else {
       fixed_norm_act_forward(r.stream, shape, p.x, p.residual, p.gamma, p.beta,
-                             r.running<T>(running_mean), r.running<T>(running_variance), eps, act,
-                             p.sum, p.y, rstd(r));
-      map<T>(r.stream, Copy<T>{}, shape.c, {r.running<T>(running_mean)}, {mean(r)});
+                             r.running<Wide<T>>(running_mean), r.running<Wide<T>>(running_variance),
+                             eps, act, p.sum, p.y, rstd(r));
+      map<Wide<T>>(r.stream, Copy<Wide<T>>{}, shape.c, {r.running<Wide<T>>(running_mean)},
+                   {mean(r)});
     }
   }
   void backward(OpRun& r) const override {
@@ -143,15 +146,17 @@ struct BatchNormActOp final : Op {
     const auto kernel =
         statistics == Statistics::Batch ? batch_norm_act_backward<T> : fixed_norm_act_backward<T>;
     kernel(r.stream, shape, r.d_out<T>(0), p.s(), p.gamma, p.beta, mean(r), rstd(r), act,
-           ds_of<T>(r, residual), ds_write(r, residual), r.d_in<T>(1), r.d_in<T>(2), r.write(1),
-           r.scratch());
+           ds_of<T>(r, residual), ds_write(r, residual), r.d_in<Wide<T>>(1), r.d_in<Wide<T>>(2),
+           r.write(1), r.scratch());
     pass_on<T>(r, residual, shape.size());
   }
   void track(OpRun& r) const override {
     if (statistics == Statistics::Fixed) return;
     update_running_statistics(r.stream, shape.c, momentum, mean(r), variance(r),
-                              r.running<T>(running_mean), r.running<T>(running_variance));
-    map<T>(r.stream, Fill<T>{T(1)}, 1, {}, {r.running<T>(counter)}, Write::Accumulate);
+                              r.running<Wide<T>>(running_mean),
+                              r.running<Wide<T>>(running_variance));
+    map<Wide<T>>(r.stream, Fill<Wide<T>>{Wide<T>(1)}, 1, {}, {r.running<Wide<T>>(counter)},
+                 Write::Accumulate);
   }
 };
 
@@ -171,6 +176,9 @@ NormShape norm_shape(const Recording& tape, std::string_view op, const Variable&
   }
   BASIN_CHECK(residual == nullptr || residual->shape() == s, where + " residual",
               "found {}, expected x's shape {}", residual == nullptr ? s : residual->shape(), s);
+  BASIN_CHECK(residual == nullptr || residual->dtype() == x.dtype(), where + " residual",
+              "found {}, expected x's type {}",
+              dtype_name((residual == nullptr ? x : *residual).dtype()), dtype_name(x.dtype()));
   return {s[0], s.size() / s[0] / s[-1], s[-1], 1};
 }
 
@@ -199,8 +207,8 @@ std::vector<Variable> group_norm(const Variable& x, const Variable* residual, co
               x.shape());
   shape.groups = o.groups;
   const Operands operands(x, residual, gamma, beta);
-  return record<GroupNormActOp>(tape, operands.inputs, operands.outputs, shape, o,
-                                operands.residual, tape.stream.threads());
+  return record_activations<GroupNormActOp>(tape, operands.inputs, operands.outputs, shape, o,
+                                            operands.residual, tape.stream.threads());
 }
 
 std::vector<Variable> batch_norm(const Variable& x, const Variable* residual, const Variable& gamma,
@@ -214,8 +222,9 @@ std::vector<Variable> batch_norm(const Variable& x, const Variable* residual, co
   const Statistics statistics =
       tape.program->mode == Mode::Training ? Statistics::Batch : Statistics::Fixed;
   const Operands operands(x, residual, gamma, beta);
-  return record<BatchNormActOp>(tape, operands.inputs, operands.outputs, shape, o,
-                                operands.residual, statistics, buffers, tape.stream.threads());
+  return record_activations<BatchNormActOp>(tape, operands.inputs, operands.outputs, shape, o,
+                                            operands.residual, statistics, buffers,
+                                            tape.stream.threads());
 }
 
 }  // namespace

@@ -32,10 +32,10 @@ struct GlobalPoolOp final : Op {
     return {.input_in_backward = {false}, .output_in_backward = {false}};
   }
   void forward(OpRun& r) const override {
-    global_pool_forward(r.stream, n, positions, c, r.in<T>(0), r.out<T>());
+    global_pool_forward(r.stream, n, positions, c, r.in<T>(0), r.out<Wide<T>>());
   }
   void backward(OpRun& r) const override {
-    global_pool_backward(r.stream, n, positions, c, r.d_out<T>(), r.d_in<T>(0), r.write(0));
+    global_pool_backward(r.stream, n, positions, c, r.d_out<Wide<T>>(), r.d_in<T>(0), r.write(0));
   }
 };
 
@@ -57,7 +57,8 @@ Variable global_pool(const Variable& x) {
   Recording& tape = Recording::of("global_pool", {&x});
   const Shape& s = x.shape();
   BASIN_CHECK(s.rank() == 4, "[global_pool] x", "found {}, expected [n,h,w,c]", s);
-  return record<GlobalPoolOp>(tape, {x}, {Shape{s[0], s[3]}}, s[0], s[1] * s[2], s[3])[0];
+  return record_activations<GlobalPoolOp>(tape, tape.program->dtype, {x}, {Shape{s[0], s[3]}}, s[0],
+                                          s[1] * s[2], s[3])[0];
 }
 
 }  // namespace basin

@@ -80,7 +80,7 @@ inline void check_op(const OpCase& op, int threads = 1) {
       }
     }
     Arena* state_at = running == nullptr ? nullptr : &state;
-    Tape tape(stream, w, state_at, op.mode);
+    Tape tape(stream, w, state_at, {.mode = op.mode});
     tape.freeze({scalar(tape)}, Differentiate::Yes, retain);
     Workspace work(tape, stream);
     Point point(tape, stream);
