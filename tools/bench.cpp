@@ -77,10 +77,10 @@ class StepTable {
 
   void print() const {
     fmt::print(
-        "{}, width {}, batch {}, float32, {} threads, chunks of {}, on {}; ms, {} repeats, "
+        "{}, width {}, batch {}, {}, {} threads, chunks of {}, on {}; ms, {} repeats, "
         "alternating\n\n",
-        o_.model, o_.width, o_.step.batch, o_.step.threads, ours_[0]->replay().chunk(), processor(),
-        o_.repeats);
+        o_.model, o_.width, o_.step.batch, precision_name(o_.step.precision), o_.step.threads,
+        ours_[0]->replay().chunk(), processor(), o_.repeats);
     fmt::print("{:<9} {:<17} {:>8} {:>8} {:>8}", "optimizer", "engine", "median", "min", "max");
     for (const StepPart& part : kStepParts) fmt::print(" {:>8}", part.name);
     fmt::print("  {:>7} {:>6} {:>6}\n", "floor", "share", "ratio");
@@ -105,8 +105,9 @@ class StepTable {
         "\nfloor: the step's convolutions and products, each at its fastest in this run, and "
         "{:.1f} MB of updates\nat {:.0f} GB/s; share: floor / median{}\n",
         static_cast<double>(ours_.back()->update_bytes()) / 1e6, bandwidth_ / 1e9,
-        peer_version_.empty() ? ""
-                              : "; ratio: median / the best median of PyTorch " + peer_version_);
+        peer_version_.empty()
+            ? ""
+            : "; ratio: median / the best median of PyTorch " + peer_version_ + " in float32");
     for (const std::string& note : notes_) fmt::print("not measured: {}\n", note);
   }
 
@@ -155,9 +156,10 @@ int run_step(Options& o, const CommonOptions& common) {
   if (!common.quiet) table.print();
   if (!o.json.empty()) {
     const std::string command = fmt::format(
-        "basin bench step --model {} --width {} --batch {} --optimizer {} --repeats {}{}", o.model,
-        o.width, o.step.batch, o.step.optimizer.name, o.repeats,
-        o.peer.empty() ? "" : " --peer " + o.peer);
+        "basin bench step --model {} --width {} --batch {} --optimizer {} --precision {} --repeats "
+        "{}{}",
+        o.model, o.width, o.step.batch, o.step.optimizer.name, precision_name(o.step.precision),
+        o.repeats, o.peer.empty() ? "" : " --peer " + o.peer);
     write_file_atomically(o.json, table.json(command).dump(2) + "\n");
   }
   return 0;

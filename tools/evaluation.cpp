@@ -22,7 +22,8 @@ Evaluation::Evaluation(TrainState& state, const Dataset& data, const StepOptions
                                                          .mode = Mode::Inference,
                                                          .differentiate = Differentiate::No,
                                                          .chunk = o.chunk,
-                                                         .convolution = o.convolution});
+                                                         .convolution = o.convolution,
+                                                         .precision = o.precision});
   };
   whole_ = make(batch_);
   if (size_ % batch_ != 0) rest_ = make(size_ % batch_);

@@ -13,8 +13,7 @@ namespace {
 
 int run(int64_t width, int64_t classes, const CommonOptions& common) {
   fmt::print("basin {}\n", BASIN_VERSION);
-  fmt::print("cpu      {}, {} threads, {}\n", processor(), common.threads,
-             cpu::isa_name(cpu::isa()));
+  fmt::print("cpu      {}, {} threads, {}\n", processor(), common.threads, cpu::instruction_set());
   const int devices = cuda_device_count();
   for (int i = 0; i < devices; ++i) fmt::print("cuda:{}   {}\n", i, cuda_device_description(i));
   if (devices == 0) fmt::print("cuda     {}\n", cuda_device_description(0));

@@ -75,8 +75,11 @@ Cost op_cost(const Program& program, int node, Pass pass) {
             products * 2 * y.shape.size() * terms};
   }
   Cost cost = traffic(program, n, pass);
+  if (name.ends_with("norm_act")) {
+    return dispatch_activations(slot(n.inputs[0]).dtype,
+                                [&]<class T>(T) { return norm_cost<T>(program, n, pass); });
+  }
   dispatch(program.dtype, [&]<class T>(T) {
-    if (name.ends_with("norm_act")) cost = norm_cost<T>(program, n, pass);
     if (name == "cross_entropy" && pass == Pass::Forward) {
       const Shape& z = slot(n.inputs[0]).shape;
       cost = cross_entropy_cost<T>(z[0], z[1]);

@@ -31,7 +31,7 @@ Json results(const Options& o, const StepBench& bench, const StepProfile& profil
               {"width", o.width},
               {"batch", o.step.batch},
               {"optimizer", o.step.optimizer.name},
-              {"precision", "float32"}};
+              {"precision", precision_name(o.step.precision)}};
   all["context"]["chunk"] = bench.replay().chunk();
   all.update(profile_json(profile));
   return all;
@@ -51,9 +51,9 @@ int run(Options& o, const CommonOptions& common) {
   StepBench bench({.name = o.model, .width = o.width}, o.step);
   const StepProfile profile = profile_step(bench);
   if (!common.quiet) {
-    fmt::print("{}, width {}, batch {}, {}, {} threads, chunks of {}, on {}\n\n", o.model, o.width,
-               o.step.batch, o.step.optimizer.name, o.step.threads, bench.replay().chunk(),
-               processor());
+    fmt::print("{}, width {}, batch {}, {}, {}, {} threads, chunks of {}, on {}\n\n", o.model,
+               o.width, o.step.batch, o.step.optimizer.name, precision_name(o.step.precision),
+               o.step.threads, bench.replay().chunk(), processor());
     print_profile(profile, o.rows);
   }
   if (!o.trace.empty()) {

@@ -79,7 +79,11 @@ void RunFiles::start(const Model& model, int64_t plan_bytes) {
 
 void RunFiles::write_rows(const RunProgress& progress) const {
   std::string metrics, windows;
-  for (const EpochMetrics& m : progress.epochs) metrics += row_of(m).dump() + "\n";
+  for (const EpochMetrics& m : progress.epochs) {
+    Json row = row_of(m);
+    row["precision"] = precision_name(options_.step.precision);
+    metrics += row.dump() + "\n";
+  }
   for (const RunProgress::Window& w : progress.windows) {
     windows +=
         Json{{"step", w.step}, {"train_loss", w.loss}, {"train_accuracy", w.accuracy}}.dump();

@@ -12,6 +12,7 @@ const Choices<StatisticsFrom> kStatistics{{"first", StatisticsFrom::First},
 const Choices<ConvAlgorithm> kConvolution{{"auto", ConvAlgorithm::Auto},
                                           {"winograd", ConvAlgorithm::Winograd},
                                           {"direct", ConvAlgorithm::Direct}};
+const Choices<Precision> kPrecision{{"float32", Precision::Full}, {"bf16", Precision::BFloat16}};
 
 CLI::Validator number_or_measure() {
   return CLI::Validator(
@@ -83,6 +84,12 @@ void add_step_options(CLI::App& command, StepOptions& o) {
       ->capture_default_str();
   add_choice(command, "--convolution", o.convolution, kConvolution,
              "how a CPU convolves float32 where Winograd's way fits");
+  add_choice(command, "--precision", o.precision, kPrecision,
+             "of activations and convolutions; weights, norms and sums stay float32");
+}
+
+const std::string& precision_name(Precision precision) {
+  return choice_name(kPrecision, precision);
 }
 
 nlohmann::ordered_json configuration(const StepOptions& step) {
@@ -101,7 +108,8 @@ nlohmann::ordered_json configuration(const StepOptions& step) {
           {"batch", step.batch},
           {"threads", step.threads},
           {"chunk", step.chunk},
-          {"convolution", choice_name(kConvolution, step.convolution)}};
+          {"convolution", choice_name(kConvolution, step.convolution)},
+          {"precision", precision_name(step.precision)}};
 }
 
 }  // namespace basin

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "kernels/conv.h"
+#include "engine/tape.h"
 #include "optim/optimizer.h"
 #include "tools/cli.h"
 
@@ -20,6 +20,7 @@ struct StepOptions {
   // chunk_choice.h.
   int64_t chunk = 0;
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
+  Precision precision = Precision::Full;  // of the activations
 };
 
 // --model and --width.
@@ -27,6 +28,8 @@ void add_network_options(CLI::App& command, std::string& model, int64_t& width);
 void add_batch_option(CLI::App& command, StepOptions& options);
 // All but batch and threads.
 void add_step_options(CLI::App& command, StepOptions& options);
+// "float32", "bf16"
+const std::string& precision_name(Precision precision);
 // The options by their names on the command line.
 nlohmann::ordered_json configuration(const StepOptions& options);
 

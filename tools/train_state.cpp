@@ -1,5 +1,8 @@
 #include "tools/train_state.h"
 
+#include <algorithm>
+
+#include "kernels/simd.h"
 #include "models/init.h"
 
 namespace basin {
@@ -11,6 +14,25 @@ const Stream& supported(const Stream& stream) {
   return stream;
 }
 
+// bfloat16 is for float32 weights, on a processor that multiplies it.
+void check_precision(const StepOptions& o, DType dtype) {
+  if (o.precision == Precision::Full) return;
+  BASIN_CHECK(dtype == DType::Float32, "--precision",
+              "found bf16 with {} weights, expected float32", dtype_name(dtype));
+  BASIN_CHECK(cpu::has_bfloat16(), "--precision",
+              "found bf16 on a processor with {}, expected AVX-512 with avx512_bf16 (or AMX): it "
+              "would be emulated here",
+              cpu::instruction_set());
+}
+
+// A network that never casts its images would run in float32 under the other name.
+void check_casts(const ChunkedReplay& replay, const std::string& model) {
+  const std::vector<Node>& nodes = replay.program().nodes;
+  BASIN_CHECK(std::any_of(nodes.begin(), nodes.end(),
+                          [](const Node& node) { return node.op->name() == "cast"; }),
+              "--precision", "found bf16 for {}, expected a network of convolutions", model);
+}
+
 }  // namespace
 
 TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType dtype,
@@ -18,6 +40,7 @@ TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType 
     : model(make_model(network)),
       weights(supported(stream), model.parameters, dtype),
       optimizer(make_optimizer(stream, model.parameters, dtype, o.optimizer)) {
+  check_precision(o, dtype);
   initialise(stream, weights, seed);
   if (model.buffers) {
     running.emplace(stream, model.buffers, dtype);
@@ -36,7 +59,9 @@ TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType 
                     .whole_batch = model.batch_norm == HasBatchNorm::Yes && mode == Mode::Training,
                     .chunk = o.chunk,
                     .convolution = o.convolution,
+                    .precision = o.precision,
                     .l2 = o.l2});
+  if (o.precision != Precision::Full) check_casts(*replay, network.name);
 }
 
 }  // namespace basin

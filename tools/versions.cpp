@@ -31,7 +31,7 @@ nlohmann::ordered_json measurement_context(int threads, const std::string& comma
   char date[32];
   std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
   return {{"processor", processor()},
-          {"instruction_set", cpu::isa_name(cpu::isa())},
+          {"instruction_set", cpu::instruction_set()},
           {"libraries", library_versions()},
           {"threads", threads},
           {"date", date},
