@@ -6,21 +6,32 @@
 
 namespace basin {
 
+namespace {
+
+template <Write kMode, class From, class To>
+void convert_range(int64_t begin, int64_t end, const From* x, To* y) {
+  cpu::vectorised([=] {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      if constexpr (kMode == Write::Overwrite) {
+        y[i] = static_cast<Wide<To>>(x[i]);
+      } else {
+        y[i] = y[i] + x[i];
+      }
+    }
+  });
+}
+
+}  // namespace
+
 template <class From, class To>
 void convert(const Stream& stream, int64_t n, const From* x, To* y, Write mode) {
   require_cpu(stream, "[convert]");
+  const auto range = mode == Write::Overwrite ? convert_range<Write::Overwrite, From, To>
+                                              : convert_range<Write::Accumulate, From, To>;
   const int64_t bytes = convert_cost<From, To>(n, mode).bytes();
-  cpu::parallel_ranges(stream, n, cpu::kLineBytes, bytes, [=](int64_t begin, int64_t end) {
-    cpu::vectorised([=] {
-      if (mode == Write::Overwrite) {
-#pragma omp simd
-        for (int64_t i = begin; i < end; ++i) y[i] = static_cast<Wide<To>>(x[i]);
-      } else {
-#pragma omp simd
-        for (int64_t i = begin; i < end; ++i) y[i] = y[i] + x[i];
-      }
-    });
-  });
+  cpu::parallel_ranges(stream, n, cpu::kLineBytes, bytes,
+                       [=](int64_t begin, int64_t end) { range(begin, end, x, y); });
 }
 
 #define BASIN_INSTANTIATE(From, To) \

@@ -1,5 +1,9 @@
 #include "kernels/simd.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
@@ -59,7 +63,9 @@ std::string instruction_set() {
   std::string text = isa_name(isa());
   if (!has_bfloat16()) return text;
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("amx-bf16")) return text + ", avx512_bf16 and AMX";
+  unsigned a = 0, b = 0, c = 0, d = 0;  // leaf 7: AMX-BF16 is bit 22 of edx
+  __get_cpuid_count(7, 0, &a, &b, &c, &d);
+  if ((d >> 22 & 1U) != 0) return text + ", avx512_bf16 and AMX";
 #endif
   return text + " and avx512_bf16";
 }
