@@ -11,14 +11,14 @@ void LoopConv<T>::forward(const Stream& stream, const T* x, const Wide<T>* w, co
 }
 
 template <class T>
-void LoopConv<T>::backward_data(const Stream& stream, const T* dy, const Wide<T>* w, const void*, T* dx,
-                                Write mode, void*) const {
+void LoopConv<T>::backward_data(const Stream& stream, const T* dy, const Wide<T>* w, const void*,
+                                T* dx, Write mode, void*) const {
   reference::conv_backward_data(stream, shape_, dy, w, dx, mode);
 }
 
 template <class T>
-void LoopConv<T>::backward_filter(const Stream& stream, const T* x, const T* dy, Wide<T>* dw, Write mode,
-                                  void*) const {
+void LoopConv<T>::backward_filter(const Stream& stream, const T* x, const T* dy, Wide<T>* dw,
+                                  Write mode, void*) const {
   reference::conv_backward_filter(stream, shape_, x, dy, dw, mode);
 }
 
