@@ -23,9 +23,9 @@ struct Options {
 };
 
 Json results(const Options& o, const StepBench& bench, const StepProfile& profile) {
-  const std::string command =
-      fmt::format("basin profile --model {} --width {} --batch {} --optimizer {}", o.model, o.width,
-                  o.step.batch, o.step.optimizer.name);
+  const std::string command = fmt::format(
+      "basin profile --model {} --width {} --batch {} --optimizer {} --precision {}", o.model,
+      o.width, o.step.batch, o.step.optimizer.name, precision_name(o.step.precision));
   Json all = {{"context", measurement_context(o.step.threads, command)},
               {"model", o.model},
               {"width", o.width},

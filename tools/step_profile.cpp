@@ -152,7 +152,8 @@ void print_profile(const StepProfile& p, int most_rows) {
   fmt::print(
       "\nthe fastest of {} steps took {:.2f} ms, on {} threads: {:.2f} in ops and {:.2f} in the "
       "update; the rest is weights\npacked, gradients added, and threads that wait for each other\n"
-      "roofs, of all threads, in this run: {:.0f} GFLOP/s (products of {} x {}); {:.0f} GB/s in "
+      "roofs, of all threads, in this run: {:.0f} GFLOP/s (float32 products of {} x {}); {:.0f} "
+      "GB/s in "
       "cache (triad, {:.0f} KiB a thread);\n{:.0f} GB/s from memory (triad, {:.0f} MiB a thread)\n"
       "at most: the lower of the compute roof and flop/B x the bandwidth; share: of that (above 1 "
       "where Winograd saves\nproducts: the direct ones are counted)\n",
