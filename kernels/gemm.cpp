@@ -1,4 +1,5 @@
-// The matrix product on a CPU: oneDNN's matmul in float32, the loop of reference.h in float64.
+// The matrix product on a CPU: thin_product's kernels where a side is narrow, otherwise oneDNN's
+// matmul in float32, the loop of reference.h in float64.
 #include "kernels/gemm.h"
 
 #include <type_traits>
@@ -6,6 +7,7 @@
 #include "kernels/error.h"
 #include "kernels/onednn.h"
 #include "kernels/reference.h"
+#include "kernels/thin_product.h"
 
 namespace basin {
 namespace {
@@ -31,14 +33,17 @@ std::string to_string(const GemmShape& s) {
 template <class T>
 struct Gemm<T>::Impl {
   GemmShape shape;
-  Call overwrite = {}, accumulate = {};  // empty: the loop
+  bool thin = false;
+  Call overwrite = {}, accumulate = {};  // empty: thin, or the loop
 };
 
 template <class T>
-Gemm<T>::Gemm(const Stream& stream, const GemmShape& s) : impl_(new Impl{s}) {
+Gemm<T>::Gemm(const Stream& stream, const GemmShape& s)
+    : impl_(new Impl{s, thin_product_is_faster(s)}) {
   BASIN_CHECK(s.m >= 1 && s.n >= 1 && s.k >= 1, "[gemm] shape",
               "found {}, expected sizes of 1 or more", to_string(s));
   BASIN_CHECK(!stream.is_cuda(), "[gemm] stream", "found a CUDA stream, expected a CPU's");
+  if (impl_->thin) return;
   if constexpr (std::is_same_v<T, float>) {
     const onednn::ThreadScope threads(stream);
     onednn::checked("matmul", to_string(s), [&] {
@@ -69,12 +74,14 @@ int64_t Gemm<T>::scratch_bytes() const {
 
 template <class T>
 std::string Gemm<T>::description() const {
+  if (impl_->thin) return "thin product";
   return impl_->overwrite ? impl_->overwrite.implementation() : "loops";
 }
 
 template <class T>
 void Gemm<T>::run(const Stream& stream, const T* a, const T* b, T* c, Write mode,
                   void* scratch) const {
+  if (impl_->thin) return thin_product(stream, impl_->shape, a, b, c, mode);
   const Call& call = mode == Write::Overwrite ? impl_->overwrite : impl_->accumulate;
   if (!call) return reference::gemm(stream, impl_->shape, a, b, c, mode);
   call.run(stream, {a, b, c}, scratch);

@@ -1,5 +1,6 @@
-// Matrix product, row-major: C (=, +=) op(A) op(B). oneDNN on a CPU, cuBLASLt on CUDA, a plain
-// loop in float64 on a CPU (the meaning of it: reference.h).
+// Matrix product, row-major: C (=, +=) op(A) op(B). On a CPU own kernels where a side is narrow
+// (thin_product.h), otherwise oneDNN in float32 and a plain loop in float64 (the meaning of it:
+// reference.h). cuBLASLt on CUDA.
 #pragma once
 
 #include <memory>
@@ -42,7 +43,7 @@ class Gemm {
   // scratch: scratch_bytes(), 64-byte aligned.
   void run(const Stream& stream, const T* a, const T* b, T* c, Write mode, void* scratch) const;
 
-  // The library's name for what runs it.
+  // What runs it: a name of the library's, or of ours.
   std::string description() const;
 
  private:

@@ -13,6 +13,10 @@ namespace basin::cpu {
 
 enum class Isa { Base, Avx2, Avx512 };
 
+// N values of T that the compiler keeps in a register; loads and stores need no alignment.
+template <class T, int N>
+using Vector [[gnu::vector_size(N * sizeof(T)), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
+
 // The best level that this processor has, or the one that BASIN_ISA=base|avx2|avx512 caps it to.
 Isa isa();
 const char* isa_name(Isa level);

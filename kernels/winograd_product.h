@@ -3,15 +3,15 @@
 
 #include <cstdint>
 
+#include "kernels/simd.h"
+
 namespace basin::winograd {
 
 inline constexpr int64_t kLane = 16;
 inline constexpr int kRows = 8;  // of a block; transformed tiles come in multiples of it
 
-// W floats that the compiler keeps in registers; loads and stores need no alignment.
 template <int W>
-using Vector [[gnu::vector_size(W * sizeof(float)), gnu::aligned(sizeof(float)), gnu::may_alias]] =
-    float;
+using Vector = cpu::Vector<float, W>;
 
 // m[r][lane] (=, +=) sum over k of a[r * RowStride + k * KStride] * b[k][lane], for R rows and C
 // vectors of W columns.  a: `steps` runs of K values of k, `a_step` apart; b: steps * K rows of a

@@ -30,7 +30,7 @@ MAX_LINES = 400
 # Kernel sources that are no numerical family of their own: parts, which their family's test and
 # bench reach, and what numbers do not pass through.
 PART_OF = {"batch_norm_act": "norm_act", "conv_onednn": "conv", "conv_reference": "conv",
-           "conv_strided": "conv", "winograd": "conv"}
+           "conv_strided": "conv", "thin_product": "gemm", "winograd": "conv"}
 NO_FAMILY = {"error", "onednn", "simd", "stream"}
 
 TOKEN = re.compile(

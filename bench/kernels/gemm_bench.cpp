@@ -17,6 +17,7 @@ void gemm(benchmark::State& state) {
 void axes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"n", "out", "in", "product", "threads"});
   b->ArgsProduct({{32, 128}, {10}, {128}, {0, 1, 2}, {1, 2}});
+  b->ArgsProduct({{128}, {10, 16}, {3072}, {0, 1, 2}, {1, 2}});  // straight from images
   b->ArgsProduct({{128}, {512}, {784}, {0, 1, 2}, {1, 2}});
   b->UseRealTime();
 }
