@@ -127,12 +127,17 @@ void ChunkedReplay::pass(const Arena& at, Arena* gradient, Track track) {
   main_.point->stand_at(at, buffers_);
   if (tail_.tape != nullptr) tail_.point->stand_at(at, buffers_);
   const int packers = static_cast<int>(std::min<int64_t>(replayers_, full_));
-  on_threads([&](int t) {
-    if (t < packers) main_.point->pack(*main_.workspaces[t], t, packers);
-    if (tail_.tape != nullptr && tail_.workspaces[t] != nullptr) {
-      tail_.point->pack(*tail_.workspaces[t], 0, 1);
-    }
-  });
+  const auto packs = [](const Part& part) {
+    return part.tape != nullptr && part.tape->program().packed_bytes > 0;
+  };
+  if (packs(main_) || packs(tail_)) {
+    on_threads([&](int t) {
+      if (t < packers) main_.point->pack(*main_.workspaces[t], t, packers);
+      if (tail_.tape != nullptr && tail_.workspaces[t] != nullptr) {
+        tail_.point->pack(*tail_.workspaces[t], 0, 1);
+      }
+    });
+  }
   const bool tracks = track == Track::Yes && buffers_ != nullptr && options_.mode == Mode::Training;
   BASIN_CHECK(!tracks || options_.whole_batch, "[replay]",
               "running statistics need the whole batch");

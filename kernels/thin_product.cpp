@@ -102,17 +102,17 @@ void inner_products(const GemmShape& s, int64_t begin, int64_t end, const T* a, 
   for (; i < end; ++i) rows(i, std::integral_constant<int, 1>{});
 }
 
-// c[r * n + j] (=, +=) sum over p of op(a)[r, p] b[p * n + j], for R rows and C vectors (or
-// scalars) V of columns.  a: element [r, p] at r * k + p, or, transposed, at p * m + r.
-template <class V, int R, int C, Transpose A, class T>
+// c[r * n + j] (=, +=) sum over p of op(a)[r, p] b[p * n + j], for R rows and C vectors of
+// N columns.  a: element [r, p] at r * k + p, or, transposed, at p * m + r.
+template <class T, int N, int R, int C, Transpose A>
 void outer_block(const GemmShape& s, const T* a, const T* b, T* c, Write mode) {
-  constexpr int kN = sizeof(V) / sizeof(T);
+  using V = cpu::Vector<T, N>;
   const int64_t row = A == Transpose::Yes ? 1 : s.k, step = A == Transpose::Yes ? s.m : 1;
   V sum[R][C] = {};
   for (int64_t p = 0; p < s.k; ++p) {
     V x[C];
 #pragma GCC unroll 2
-    for (int v = 0; v < C; ++v) x[v] = load<V>(b + p * s.n + v * kN);
+    for (int v = 0; v < C; ++v) x[v] = load<V>(b + p * s.n + v * N);
 #pragma GCC unroll 10
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
@@ -123,7 +123,7 @@ void outer_block(const GemmShape& s, const T* a, const T* b, T* c, Write mode) {
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < C; ++v) {
-      T* to = c + r * s.n + v * kN;
+      T* to = c + r * s.n + v * N;
       *reinterpret_cast<V*>(to) = mode == Write::Accumulate ? load<V>(to) + sum[r][v] : sum[r][v];
     }
   }
@@ -135,16 +135,15 @@ template <class T, int W, Transpose A>
 void outer_products(const GemmShape& s, int64_t begin, int64_t end, const T* a, const T* b, T* c,
                     Write mode) {
   constexpr int kN = W * int{sizeof(float)} / int{sizeof(T)}, kVectors = Block<W>::outer_vectors;
-  using V = cpu::Vector<T, kN>;
   in_even_parts<Block<W>::outer_rows>(s.m, [&](int64_t i, auto rows) {
     const T* from = a + i * (A == Transpose::Yes ? 1 : s.k);
-    const auto block = [&]<class Lanes, int C>(int64_t j) {
-      outer_block<Lanes, decltype(rows)::value, C, A>(s, from, b + j, c + i * s.n + j, mode);
+    const auto block = [&]<int N, int C>(int64_t j) {
+      outer_block<T, N, decltype(rows)::value, C, A>(s, from, b + j, c + i * s.n + j, mode);
     };
     int64_t j = begin;
-    for (; j + kVectors * kN <= end; j += kVectors * kN) block.template operator()<V, kVectors>(j);
-    for (; j + kN <= end; j += kN) block.template operator()<V, 1>(j);
-    for (; j < end; ++j) block.template operator()<T, 1>(j);
+    for (; j + kVectors * kN <= end; j += kVectors * kN) block.template operator()<kN, kVectors>(j);
+    for (; j + kN <= end; j += kN) block.template operator()<kN, 1>(j);
+    for (; j < end; ++j) block.template operator()<1, 1>(j);
   });
 }
 

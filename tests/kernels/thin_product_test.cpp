@@ -47,11 +47,19 @@ TYPED_TEST(ThinProduct, OuterProducts) {
   }
 }
 
-// Large enough for a second thread, whose share ends in the middle of a block.
+// Large enough for a second thread, whose share ends in the middle of a block; the same bytes.
 TYPED_TEST(ThinProduct, SharedByThreads) {
-  expect_thin<TypeParam>({127, 10, 517, Transpose::No, Transpose::Yes});
-  expect_thin<TypeParam>({10, 517, 127, Transpose::Yes, Transpose::No});
-  expect_thin<TypeParam>({127, 517, 10, Transpose::No, Transpose::No});
+  using T = TypeParam;
+  for (const GemmShape& s : {GemmShape{127, 10, 517, Transpose::No, Transpose::Yes},
+                             GemmShape{10, 517, 127, Transpose::Yes, Transpose::No},
+                             GemmShape{127, 517, 10, Transpose::No, Transpose::No}}) {
+    expect_thin<T>(s);
+    const auto a = random_values<T>(s.m * s.k, 1), b = random_values<T>(s.k * s.n, 2);
+    std::vector<T> one(s.m * s.n), three(s.m * s.n);
+    thin_product(Stream::cpu(1), s, a.data(), b.data(), one.data(), Write::Overwrite);
+    thin_product(Stream::cpu(3), s, a.data(), b.data(), three.data(), Write::Overwrite);
+    EXPECT_TRUE(same_bytes(one, three)) << to_string(s);
+  }
 }
 
 TEST(ThinProductShapes, TheProductsOfALayerOfFewOutputs) {
