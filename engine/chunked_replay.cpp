@@ -42,10 +42,11 @@ ChunkedReplay::ChunkedReplay(const RecordNetwork& network, const Arena& paramete
   }
 }
 
-// 16 examples give the smallest image of these networks enough tiles; more, where a workspace of
-// them still fits a core's cache, save calls. Not measured: the same batch gives the same bytes.
+// 32 examples read a network's packed weights seldom enough, and give its smallest images enough
+// tiles; more, where a workspace of them still fits a core's cache, save calls. Not measured: the
+// same batch gives the same bytes.
 int64_t ChunkedReplay::suitable_chunk(const RecordNetwork& network, const Arena& parameters) {
-  constexpr int64_t kLeast = 16, kMost = 64, kCacheBytes = 1 << 20;
+  constexpr int64_t kLeast = 32, kMost = 64, kCacheBytes = 1 << 20;
   const Part probe = make_part(network, parameters, kLeast, 0, 0);
   const int64_t bytes_each = ceil_div(probe.tape->program().workspace_bytes, kLeast);
   return std::clamp(kCacheBytes / std::max<int64_t>(bytes_each, 1) / kLeast * kLeast, kLeast,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <numeric>
 
 #include "engine/data/shapes.h"
@@ -102,8 +103,9 @@ bool read_idx_folder(const std::string& folder, DatasetPair& data) {
     paths[i] = present(folder, kIdxFiles[i]);
     if (paths[i].empty()) return false;
   }
+  auto test = std::async(std::launch::async, read_idx_pair, paths[2], paths[3]);
   data.train = read_idx_pair(paths[0], paths[1]);
-  data.test = read_idx_pair(paths[2], paths[3]);
+  data.test = test.get();
   return true;
 }
 

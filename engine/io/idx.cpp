@@ -32,10 +32,8 @@ IdxArray read_idx(const std::string& path, uint32_t magic, size_t rank) {
   const auto found = static_cast<int64_t>(data.size() - header);
   BASIN_CHECK(found == size, path, "found {} bytes behind the header at offset {}, expected {}",
               found, header, size);
-  array.values.resize(static_cast<size_t>(size));
-  for (size_t i = 0; i < array.values.size(); ++i) {
-    array.values[i] = std::to_integer<uint8_t>(data[header + i]);
-  }
+  const auto* values = reinterpret_cast<const uint8_t*>(data.data() + header);
+  array.values.assign(values, values + size);
   return array;
 }
 
