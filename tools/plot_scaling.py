@@ -55,7 +55,7 @@ def plot_scaling(args):
             axis.plot(xs, [first["median_ms"] * xs[0] / x for x in xs], color="#999999", linestyle="--",
                       linewidth=1, label="ideal, 1 / threads")
             for p in points[1:]:
-                axis.annotate(f"× {p['speed_up']:.2f}", (p["threads"], p["median_ms"]), xytext=(-6, 8), color=BLUE,
+                axis.annotate(f"× {p['speed_up']:.2f}", (p["threads"], p["median_ms"]), xytext=(4, 26), color=BLUE,
                               textcoords="offset points", ha="right", fontsize=9)
         if x_name != "parameters":
             log_ticks(axis.xaxis, xs)

@@ -41,19 +41,20 @@ Dataset read_idx_pair(const std::string& images_path, const std::string& labels_
               "found images of {}x{}, expected at most 32x32", h, w);
   BASIN_CHECK(labels.extents[0] == data.n, labels_path, "found {} labels, expected {} as in {}",
               labels.extents[0], data.n, images_path);
+  const auto pixels = images.values(), numbers = labels.values();
   const int64_t top = (data.h - h) / 2, left = (data.w - w) / 2;
   data.images.assign(data.n * data.h * data.w, 0);
   for (int64_t i = 0; i < data.n; ++i) {
     for (int64_t r = 0; r < h; ++r) {
-      std::copy_n(images.values.begin() + (i * h + r) * w, w,
+      std::copy_n(pixels.begin() + (i * h + r) * w, w,
                   data.images.begin() + (i * data.h + r + top) * data.w + left);
     }
   }
   for (int64_t i = 0; i < data.n; ++i) {
-    BASIN_CHECK(labels.values[i] < data.classes, labels_path,
-                "found label {} at offset {}, expected 0 to {}", labels.values[i], 8 + i,
+    BASIN_CHECK(numbers[i] < data.classes, labels_path,
+                "found label {} at offset {}, expected 0 to {}", numbers[i], 8 + i,
                 data.classes - 1);
-    data.labels.push_back(labels.values[i]);
+    data.labels.push_back(numbers[i]);
   }
   return data;
 }

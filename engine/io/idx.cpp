@@ -9,7 +9,7 @@ namespace {
 constexpr int64_t kLimit = int64_t{1} << 31;  // no data set of this kind is larger
 
 IdxArray read_idx(const std::string& path, uint32_t magic, size_t rank) {
-  const std::vector<std::byte> data = read_gzip_or_plain(path, kLimit);
+  std::vector<std::byte> data = read_gzip_or_plain(path, kLimit);
   const size_t header = 4 * (rank + 1);
   BASIN_CHECK(data.size() >= header, path, "found {} bytes, expected a header of {} at offset 0",
               data.size(), header);
@@ -32,8 +32,8 @@ IdxArray read_idx(const std::string& path, uint32_t magic, size_t rank) {
   const auto found = static_cast<int64_t>(data.size() - header);
   BASIN_CHECK(found == size, path, "found {} bytes behind the header at offset {}, expected {}",
               found, header, size);
-  const auto* values = reinterpret_cast<const uint8_t*>(data.data() + header);
-  array.values.assign(values, values + size);
+  array.file = std::move(data);
+  array.header = header;
   return array;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,12 @@ namespace basin {
 
 struct IdxArray {
   std::vector<int64_t> extents;
-  std::vector<uint8_t> values;
+  std::vector<std::byte> file;  // unpacked
+  size_t header = 0;            // bytes of it before the values
+
+  std::span<const uint8_t> values() const {
+    return {reinterpret_cast<const uint8_t*>(file.data()) + header, file.size() - header};
+  }
 };
 
 // Images (magic 2051, three extents) or labels (magic 2049, one). Anything else, and a file that is

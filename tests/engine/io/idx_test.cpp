@@ -8,6 +8,7 @@
 namespace basin::test {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -34,21 +35,21 @@ TEST_F(IdxTest, Images) {
   write_bytes(path_, images_);
   const IdxArray array = read_idx_images(path_);
   EXPECT_EQ(array.extents, (std::vector<int64_t>{2, 1, 3}));
-  EXPECT_EQ(array.values, (std::vector<uint8_t>{'a', 'b', 'c', 'd', 'e', 'f'}));
+  EXPECT_THAT(array.values(), ElementsAre('a', 'b', 'c', 'd', 'e', 'f'));
 }
 
 TEST_F(IdxTest, Labels) {
   write_bytes(path_, header(2049, {3}) + std::string("\x00\x09\xff", 3));
   const IdxArray array = read_idx_labels(path_);
   EXPECT_EQ(array.extents, std::vector<int64_t>{3});
-  EXPECT_EQ(array.values, (std::vector<uint8_t>{0, 9, 255}));
+  EXPECT_THAT(array.values(), ElementsAre(0, 9, 255));
 }
 
 TEST_F(IdxTest, Gzip) {
   const gzFile file = gzopen(path_.c_str(), "wb");
   gzwrite(file, images_.data(), static_cast<unsigned>(images_.size()));
   gzclose(file);
-  EXPECT_EQ(read_idx_images(path_).values.size(), 6u);
+  EXPECT_EQ(read_idx_images(path_).values().size(), 6u);
   const std::string packed = bytes_of(path_);
   EXPECT_THAT(images_message(packed.substr(0, packed.size() - 3)), HasSubstr("cut off"));
   damage_everywhere(path_, packed, 1, [&] { read_idx_images(path_); });
