@@ -42,20 +42,28 @@ int main(int argc, char** argv) {
   for (auto& [command, run] : commands) add_config_option(*command);
   app.footer(
       "Example:\n  basin train --model resnet_tiny_gn --dataset shapes --optimizer sam --rho 0.1");
-  std::string where = "basin";
   CLI::App* chosen = &app;
-  std::vector<std::string> words(argv + 1, argv + argc);
-  try {
-    for (const auto& [command, run] : commands) {
-      if (words.empty() || words[0] != command->get_name()) continue;
-      chosen = command;
-      where = "basin " + command->get_name();
-      words = with_config_file(*command, {words.begin() + 1, words.end()});
-      words.insert(words.begin(), command->get_name());
-      break;
+  std::vector<std::string> words(argv + 1, argv + argc), names;
+  const auto named = [&](const std::string& word) {
+    for (CLI::App* command : chosen->get_subcommands({})) {
+      if (command->get_name() == word) return command;
     }
+    return static_cast<CLI::App*>(nullptr);
+  };
+  while (names.size() < words.size()) {
+    CLI::App* command = named(words[names.size()]);
+    if (command == nullptr) break;
+    chosen = command;
+    names.push_back(command->get_name());
+  }
+  words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(names.size()));
+  const std::string where = full_name(*chosen);
+  try {
+    if (chosen->get_subcommands({}).empty()) words = with_config_file(*chosen, std::move(words));
+    std::vector<std::string> all = names;
+    all.insert(all.end(), words.begin(), words.end());
     app.parse(
-        std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
+        std::vector<std::string>(all.rbegin(), all.rend()));  // CLI11 takes them from the back
     for (const auto& [command, run] : commands) {
       if (!command->parsed()) continue;
       return run();
@@ -63,7 +71,6 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& e) {
     return app.exit(e);  // --help, --version
   } catch (const CLI::ParseError& e) {
-    if (chosen != &app) words.erase(words.begin());  // its name
     return complain(where, explain(e, *chosen, words) + " (see --help)", 2);
   } catch (const Error& e) {
     return complain(where, e.what(), static_cast<int>(e.kind()));

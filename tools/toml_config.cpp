@@ -74,7 +74,15 @@ std::string complaint(CLI::Option& option, std::string text) {
 
 }  // namespace
 
+std::string full_name(const CLI::App& command) {
+  const CLI::App* parent = command.get_parent();
+  return parent == nullptr ? command.get_name() : full_name(*parent) + " " + command.get_name();
+}
+
 void add_config_option(CLI::App& command) {
+  const std::vector<CLI::App*> subcommands = command.get_subcommands({});
+  for (CLI::App* subcommand : subcommands) add_config_option(*subcommand);
+  if (!subcommands.empty()) return;
   command
       .add_option_function<std::string>(
           kOption, [](const std::string&) {}, "a TOML file that sets any of these options")
@@ -98,8 +106,8 @@ std::vector<std::string> with_config_file(CLI::App& command, std::vector<std::st
     const std::string where =
         fmt::format("{}: line {}: {}", *path, node.source().begin.line, key.str());
     CLI::Option* target = command.get_option_no_throw(option);
-    BASIN_CHECK(option != kOption && target != nullptr, where, "found no such option of basin {}{}",
-                command.get_name(), suggestion(option, option_names(command)));
+    BASIN_CHECK(option != kOption && target != nullptr, where, "found no such option of {}{}",
+                full_name(command), suggestion(option, option_names(command)));
     const std::string text = text_of(*target, node, where);
     const std::string problem = complaint(*target, text);
     BASIN_CHECK(problem.empty(), where, "{}", problem);

@@ -7,7 +7,9 @@
 
 namespace basin {
 
-// Adds --config to a command's options.
+// "basin bench step", of a command below the program.
+std::string full_name(const CLI::App& command);
+// Adds --config to a command's options, or to those of each of its subcommands.
 void add_config_option(CLI::App& command);
 // The command's arguments, with those of the file that they name by --config put before them. What
 // stands on the command line goes before what the file says. Throws Error(Usage) with the file's

@@ -82,6 +82,17 @@ TEST(Cli, WrongConfigFiles) {
   expect_refused({"--config", folder.path()}, {folder.path()});
 }
 
+TEST(Cli, ConfigFilesOfSubcommands) {
+  const Folder folder;
+  const std::string path = folder.file("a.toml");
+  const std::vector<std::string> words = {"bench", "step", "--config", path};
+  write_bytes(path, "model = \"nonsense\"\n");
+  expect_failure(run_program(words), 2, {"basin bench step: --model: found 'nonsense'"});
+  write_bytes(path, "epochs = 1\n");
+  expect_failure(run_program(words), 2,
+                 {"basin bench step: ", "a.toml: line 1: epochs", "option of basin bench step"});
+}
+
 TEST(Cli, DataThatIsNotThere) {
   const Folder folder;
   const std::string data = folder.file("nowhere");
