@@ -1,5 +1,6 @@
-// The CUDA side of a block kernel: the stream and its handles, the real Block, the checks, and the
-// one launcher. The only header besides platform.h that speaks CUDA; included by .cu files.
+// The CUDA side of a block kernel: the stream and its handles, the real Block (or the emulated
+// device's), the checks, and the one launcher. The only header besides platform.h that speaks CUDA;
+// included by .cu files.
 #pragma once
 
 #include <cublasLt.h>
@@ -11,6 +12,9 @@
 #include "kernels/block.h"
 #include "kernels/error.h"
 #include "kernels/stream.h"
+#ifdef BASIN_EMULATED
+#include "kernels/emulated/launch.h"
+#endif
 
 namespace basin {
 
@@ -39,6 +43,15 @@ inline void check(cublasStatus_t status, const char* call) {
   fail_run("[cublas]", "{}: {}", call, cublasLtGetStatusString(status));
 }
 
+// `blocks` blocks of `threads` threads; threads is a multiple of kWarpSize.
+struct Grid {
+  int64_t blocks;
+  int threads;
+};
+
+#ifdef BASIN_EMULATED
+using emulated::run_body, emulated::start;
+#else
 struct CudaBlock {
   BASIN_DEVICE int thread_rank() const { return static_cast<int>(threadIdx.x); }
   BASIN_DEVICE int num_threads() const { return static_cast<int>(blockDim.x); }
@@ -59,11 +72,13 @@ __global__ void run_body(Params... params) {
   Body{}(block, shared, params...);
 }
 
-// `blocks` blocks of `threads` threads; threads is a multiple of kWarpSize.
-struct Grid {
-  int64_t blocks;
-  int threads;
-};
+template <class Body, class... Params>
+void start(cudaStream_t stream, const char*, Grid grid, Params... params) {
+  run_body<Body, Params...>
+      <<<static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.threads), 0, stream>>>(
+          params...);
+}
+#endif
 
 // A grid for `work` independent pieces, one a thread, that a grid-stride loop covers: no more
 // blocks than the device holds at once, as a further wave would only start later.
@@ -81,8 +96,7 @@ template <class Body, class... Params>
 void launch(const Stream& stream, const char* name, Grid grid, Params... params) {
   CudaStream& device = stream.cuda_stream();
   check(cudaSetDevice(device.index), "cudaSetDevice");
-  run_body<Body, Params...><<<static_cast<unsigned>(grid.blocks),
-                              static_cast<unsigned>(grid.threads), 0, device.stream>>>(params...);
+  start<Body>(device.stream, name, grid, params...);
   check(cudaGetLastError(), name);
 }
 

@@ -1,0 +1,229 @@
+#include "kernels/emulated/device.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <numeric>
+
+#include "kernels/emulated/signals.h"
+
+namespace basin::emulated {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+constexpr int64_t kMaxBlocks = (int64_t{1} << 31) - 1;
+constexpr size_t kMaxShared = 48 * 1024;
+
+std::unique_ptr<Device>& slot() {
+  static std::unique_ptr<Device> device;
+  return device;
+}
+
+template <class T>
+bool holds(const std::vector<std::unique_ptr<T>>& all, const T* one) {
+  return std::any_of(all.begin(), all.end(), [&](const auto& p) { return p.get() == one; });
+}
+
+}  // namespace
+
+std::recursive_mutex& device_lock() {
+  static std::recursive_mutex lock;
+  return lock;
+}
+
+Device& device() {
+  if (slot() == nullptr) slot() = std::make_unique<Device>(Settings::from_environment());
+  return *slot();
+}
+
+void reset_device(const Settings& settings) {
+  const std::lock_guard lock(device_lock());
+  slot().reset();
+  slot() = std::make_unique<Device>(settings);
+}
+
+Device::Device(const Settings& settings)
+    : settings_(settings), order_(settings.seed), memory_(settings.memory) {
+  watch_signals(memory_);
+}
+
+void Device::enter(const std::string& call) {
+  if (faulted_) throw sticky_;
+  if (!settings_.fail_call.empty() && settings_.fail_call != call) return;
+  if (++calls_ != settings_.fail_at) return;
+  const Fault fault{call == "cudaMalloc" ? Status::OutOfMemory : Status::Unknown,
+                    fmt::format("asked for: call {} fails", calls_)};
+  if (call.ends_with("Synchronize")) stick(fault);
+  throw fault;
+}
+
+void Device::stick(const Fault& fault) {
+  faulted_ = true;
+  sticky_ = fault;
+  for (const auto* queues : {&open_, &closed_}) {
+    for (const auto& queue : *queues) queue->tasks.clear();
+  }
+}
+
+void Device::release(void* data) {
+  run_until([&] {
+    return std::all_of(open_.begin(), open_.end(),
+                       [](const auto& q) { return q->tasks.empty(); }) &&
+           std::all_of(closed_.begin(), closed_.end(),
+                       [](const auto& q) { return q->tasks.empty(); });
+  });
+  memory_.release(data);
+}
+
+Queue* Device::open_queue() {
+  return open_.emplace_back(std::make_unique<Queue>()).get();
+}
+
+void Device::close_queue(Queue* queue) {
+  require(queue);
+  const auto at = std::find_if(open_.begin(), open_.end(),
+                               [&](const auto& open) { return open.get() == queue; });
+  closed_.push_back(std::move(*at));
+  open_.erase(at);
+}
+
+Event* Device::open_event() {
+  return events_.emplace_back(std::make_unique<Event>()).get();
+}
+
+void Device::close_event(Event* event) {
+  require(event);
+  std::erase_if(events_, [&](const auto& open) { return open.get() == event; });
+}
+
+void Device::require(const Queue* queue) const {
+  if (!holds(open_, queue)) {
+    throw Fault{Status::InvalidHandle, queue == nullptr
+                                           ? "the default stream is not emulated"
+                                           : "not a stream, or one that was destroyed"};
+  }
+}
+
+void Device::require(const Event* event) const {
+  if (!holds(events_, event)) {
+    throw Fault{Status::InvalidHandle, "not an event, or one that was destroyed"};
+  }
+}
+
+void Device::put(Queue* queue, Task task) {
+  require(queue);
+  queue->tasks.push_back(std::move(task));
+}
+
+void Device::check(const Kernel& kernel) {
+  const auto refuse = [&](const std::string& what) {
+    throw Fault{Status::InvalidConfiguration, what};  // the launcher names the kernel
+  };
+  if (kernel.blocks < 1 || kernel.blocks > kMaxBlocks) {
+    refuse(fmt::format("a grid of {} blocks", kernel.blocks));
+  }
+  if (kernel.threads < 1 || kernel.threads > kMaxThreads || kernel.threads % kWarpSize != 0) {
+    refuse(fmt::format("a block of {} threads", kernel.threads));
+  }
+  if (kernel.shared_bytes > kMaxShared) {
+    refuse(fmt::format("{} bytes of shared memory", kernel.shared_bytes));
+  }
+}
+
+void Device::put(Queue* queue, Kernel kernel) {
+  require(queue);
+  check(kernel);
+  const std::string name = kernel.name;
+  put(queue, Task{name, [this, kernel = std::move(kernel)] { run(kernel); }, nullptr});
+}
+
+void Device::record(Event* event, Queue* queue) {
+  require(event);
+  event->mark = std::make_shared<Mark>();
+  put(queue, Task{"event", [mark = event->mark] { mark->reached = true; }, nullptr});
+}
+
+void Device::wait(Queue* queue, Event* event) {
+  require(event);
+  put(queue, Task{"wait", [] {}, event->mark});
+}
+
+void Device::finish(Queue* queue) {
+  require(queue);
+  run_until([&] { return queue->tasks.empty(); });
+}
+
+void Device::finish(Event* event) {
+  require(event);
+  if (event->mark == nullptr) return;
+  run_until([mark = event->mark] { return mark->reached; });
+}
+
+void Device::run_until(const std::function<bool()>& done) {
+  const Memory::Window open(memory_);
+  while (!faulted_ && !done()) {
+    std::vector<Queue*> ready;
+    for (const auto* queues : {&open_, &closed_}) {
+      for (const auto& queue : *queues) {
+        if (queue->tasks.empty()) continue;
+        const Task& first = queue->tasks.front();
+        if (first.after == nullptr || first.after->reached) ready.push_back(queue.get());
+      }
+    }
+    // A wait follows the record that it waits for, so there is always a stream that can go on.
+    Queue& queue = *ready.at(order_.below(static_cast<uint32_t>(ready.size())));
+    Task task = std::move(queue.tasks.front());
+    queue.tasks.pop_front();
+    run(task);
+  }
+  std::erase_if(closed_, [](const auto& queue) { return queue->tasks.empty(); });
+  if (faulted_) throw sticky_;
+}
+
+void Device::run(Task& task) {
+  try {
+    const Running running(task.name);
+    task.run();
+    if (const std::string damage = memory_.damage(); !damage.empty()) {
+      throw Fault{Status::IllegalAddress, damage};
+    }
+  } catch (const Fault& fault) {
+    stick({fault.status, fmt::format("{}: {}", task.name, fault.detail)});
+  }
+}
+
+void Device::check_parameters(const Kernel& kernel) const {
+  for (size_t i = 0; i < kernel.pointers.size(); ++i) {
+    for (const void* pointer : kernel.pointers[i]) {
+      if (!memory_.owns(pointer) && is_mapped(pointer)) {
+        throw Fault{Status::IllegalAddress,
+                    fmt::format("parameter {} points to host memory", i + 1)};
+      }
+    }
+  }
+}
+
+void Device::run(const Kernel& kernel) {
+  if (++kernels_ == settings_.fault_at) {
+    throw Fault{Status::LaunchFailure, fmt::format("asked for: kernel {} faults", kernels_)};
+  }
+  check_parameters(kernel);
+  std::vector<int64_t> ranks(static_cast<size_t>(kernel.blocks));
+  std::iota(ranks.begin(), ranks.end(), 0);
+  for (size_t i = ranks.size(); i > 1; --i) {
+    std::swap(ranks[i - 1], ranks[order_.below(static_cast<uint32_t>(i))]);
+  }
+  const std::align_val_t alignment{kernel.shared_alignment};
+  void* shared = ::operator new(kernel.shared_bytes, alignment);
+  const std::unique_ptr<void, std::function<void(void*)>> owner(
+      shared, [&](void* p) { ::operator delete(p, alignment); });
+  for (const int64_t rank : ranks) {
+    std::memset(shared, 0xff, kernel.shared_bytes);
+    runner_.run(order_, rank, kernel.blocks, kernel.threads,
+                [&](FiberBlock& block) { kernel.body(block, shared); });
+  }
+}
+
+}  // namespace basin::emulated

@@ -1,0 +1,76 @@
+// A block whose threads are fibers: they run in a seeded order, one at a time, each until it comes
+// to a barrier or a shuffle. Threads that come to none run as a plain loop.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <source_location>
+#include <type_traits>
+
+#include "kernels/block.h"
+#include "kernels/emulated/settings.h"
+
+namespace basin::emulated {
+
+// Where the threads of a block meet. Fault(LaunchFailure) where they diverge: not every thread
+// comes, or not to the same place in the text.
+struct Meeting {
+  int64_t rank, blocks;
+  int threads;
+
+  virtual void sync(int thread, const std::source_location& where) = 0;
+  // The bits of the thread of this warp whose rank differs by `mask`.
+  virtual uint64_t shuffle(int thread, uint64_t bits, size_t bytes, int mask,
+                           const std::source_location& where) = 0;
+
+ protected:
+  Meeting(int64_t rank, int64_t blocks, int threads)
+      : rank(rank), blocks(blocks), threads(threads) {}
+  ~Meeting() = default;
+};
+
+class FiberBlock {
+ public:
+  FiberBlock(Meeting& meeting, int thread) : meeting_(&meeting), thread_(thread) {}
+  int thread_rank() const { return thread_; }
+  int num_threads() const { return meeting_->threads; }
+  int64_t block_rank() const { return meeting_->rank; }
+  int64_t num_blocks() const { return meeting_->blocks; }
+  void sync(const std::source_location& where = std::source_location::current()) {
+    meeting_->sync(thread_, where);
+  }
+  template <class T>
+  T shfl_xor(T value, int mask,
+             const std::source_location& where = std::source_location::current()) {
+    static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8));
+    uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof(T));
+    bits = meeting_->shuffle(thread_, bits, sizeof(T), mask, where);
+    std::memcpy(&value, &bits, sizeof(T));
+    return value;
+  }
+
+ private:
+  Meeting* meeting_;
+  int thread_;
+};
+static_assert(IsBlock<FiberBlock>);
+
+// Runs blocks one after the other; keeps the stacks of the fibers.
+class BlockRunner {
+ public:
+  BlockRunner();
+  ~BlockRunner();
+  // body(block) for every thread of block `rank`. Throws the first Fault, or what a body threw;
+  // the other threads are unwound.
+  void run(Order& order, int64_t rank, int64_t blocks, int threads,
+           const std::function<void(FiberBlock&)>& body);
+
+ private:
+  struct Stacks;
+  std::unique_ptr<Stacks> stacks_;
+};
+
+}  // namespace basin::emulated
