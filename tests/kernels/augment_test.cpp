@@ -11,6 +11,7 @@
 #include "kernels/augment.cuh"
 #include "tests/support/block.h"
 #include "tests/support/compare.h"
+#include "tests/support/device.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -83,16 +84,17 @@ TYPED_TEST(AugmentTest, IsItsMeaning) {
   for (const AugmentShape& s : kShapes) {
     const int64_t size = s.h * s.w * s.c;
     const auto bytes = random_bytes(kImages * size);
-    const Guarded<uint8_t> images(bytes);
     for (const int64_t batch : {1, 3, 40}) {
       const auto indices = some_indices(batch);
       const auto expected = meaning<T>(s, bytes, indices, 100);
-      for (const int threads : {1, 2, 3}) {
-        Guarded<T> out(batch * size, 1);
-        augment(Stream::cpu(threads), s, images.data(), indices.data(), batch, kSeed, kEpoch, 100,
-                out.data());
+      for (const Stream& stream : streams({1, 2, 3})) {
+        const Placed<uint8_t> images(stream, bytes);
+        const Placed<int64_t> places(stream, indices);
+        Placed<T> out(stream, batch * size, 1);
+        augment(stream, s, images.data(), places.data(), batch, kSeed, kEpoch, 100, out.data());
         EXPECT_TRUE(same_bytes(out.values(), expected))
-            << s.h << " x " << s.w << " x " << s.c << ", padding " << s.padding;
+            << s.h << " x " << s.w << " x " << s.c << ", padding " << s.padding << ", "
+            << name(stream);
         EXPECT_TRUE(out.intact() && images.intact());
       }
     }

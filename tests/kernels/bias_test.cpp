@@ -6,6 +6,7 @@
 #include "kernels/bias.cuh"
 #include "tests/support/block.h"
 #include "tests/support/compare.h"
+#include "tests/support/device.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -37,11 +38,11 @@ TYPED_TEST(BiasTest, AddsToEveryRow) {
     const int64_t n = size.rows * size.columns;
     const auto x = random_values<T>(n, 1), b = random_values<T>(size.columns, 2);
     const auto expected = meaning(size, x, b);
-    for (const int threads : {1, 2}) {
-      const Stream stream = Stream::cpu(threads);
-      Guarded<T> from(x), bias(b, 1), to(n);
+    for (const Stream& stream : streams({1, 2})) {
+      Placed<T> from(stream, x), bias(stream, b, 1), to(stream, n);
       bias_forward(stream, size.rows, size.columns, from.data(), bias.data(), to.data());
-      EXPECT_TRUE(all_close(to.span(), expected, 1)) << size.rows << " x " << size.columns;
+      EXPECT_TRUE(all_close(to.span(), expected, 1))
+          << size.rows << " x " << size.columns << ", " << name(stream);
       EXPECT_TRUE(from.intact() && bias.intact() && to.intact());
       // In place, and to the same bytes.
       bias_forward(stream, size.rows, size.columns, from.data(), bias.data(), from.data());

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "tests/support/compare.h"
+#include "tests/support/device.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -21,6 +22,13 @@ class ElementwiseTest : public testing::Test {
  protected:
   template <class F>
   void check(const F& functor, const Meaning& meaning, double growth = 2) {
+    check_made([&](const Stream&, const T*) { return functor; }, meaning, growth);
+  }
+  // The functor of make(stream, scalar), with `scalar` kScalar in the device's memory.
+  static constexpr double kScalar = 0.75;
+  template <class Make>
+  void check_made(const Make& make, const Meaning& meaning, double growth = 2) {
+    using F = std::invoke_result_t<Make, const Stream&, const T*>;
     for (const int64_t n : {int64_t{1}, int64_t{17}, int64_t{1000}, int64_t{50'001}}) {
       const std::vector<T> a = random_values<T>(n, 1, 3), b = random_values<T>(n, 2, 3);
       const std::vector<T> before = random_values<T>(n, 3);
@@ -30,27 +38,38 @@ class ElementwiseTest : public testing::Test {
           const double value = meaning(a[i], b[i]);
           expected.push_back(mode == Write::Overwrite ? value : value + before[i]);
         }
-        for (const int threads : {1, 2}) {
-          Guarded<T> x(a), y(b);
-          Guarded<T> out = mode == Write::Overwrite ? Guarded<T>(n) : Guarded<T>(before);
+        for (const Stream& stream : streams({1, 2})) {
+          const Placed<T> x(stream, a), y(stream, b);
+          const Placed<T> scalar(stream, std::vector<double>{kScalar});
+          Placed<T> out =
+              mode == Write::Overwrite ? Placed<T>(stream, n) : Placed<T>(stream, before);
           Inputs<T, F> in{};
           if constexpr (F::reads > 0) in[0] = x.data();
           if constexpr (F::reads > 1) in[1] = y.data();
-          map<T>(Stream::cpu(threads), functor, n, in, {out.data()}, mode);
-          EXPECT_TRUE(all_close(out.span(), expected, growth, 10.0)) << n;
+          map<T>(stream, make(stream, scalar.data()), n, in, {out.data()}, mode);
+          EXPECT_TRUE(all_close(out.span(), expected, growth, 10.0)) << n << ", " << name(stream);
           EXPECT_TRUE(x.intact() && y.intact() && out.intact()) << n;
         }
       }
     }
   }
+  // The functor's value, on which all devices have to agree but for their rounding.
   template <class F>
   T one(const F& functor, std::type_identity_t<T> a, std::type_identity_t<T> b = 0) {
-    T out = poison<T>();
-    Inputs<T, F> in{};
-    if constexpr (F::reads > 0) in[0] = &a;
-    if constexpr (F::reads > 1) in[1] = &b;
-    map<T>(Stream::cpu(1), functor, 1, in, {&out});
-    return out;
+    std::vector<T> found;
+    for (const Stream& stream : streams({1})) {
+      const Placed<T> x(stream, std::vector<T>{a}), y(stream, std::vector<T>{b});
+      Placed<T> out(stream, 1);
+      Inputs<T, F> in{};
+      if constexpr (F::reads > 0) in[0] = x.data();
+      if constexpr (F::reads > 1) in[1] = y.data();
+      map<T>(stream, functor, 1, in, {out.data()});
+      found.push_back(out[0]);
+      const bool both_nan = std::isnan(found[0]) && std::isnan(found.back());
+      EXPECT_TRUE(both_nan || within(found.back(), found[0], 8 * eps_of<T>() * std::abs(found[0])))
+          << name(stream);
+    }
+    return found[0];
   }
 };
 using Scalars = testing::Types<float, double>;
@@ -68,11 +87,22 @@ TYPED_TEST(ElementwiseTest, Arithmetic) {
 
 TYPED_TEST(ElementwiseTest, ScalarsInDeviceMemory) {
   using T = TypeParam;
-  const T by = T(0.75);
-  const double value = 3.25;
-  this->check(ScaleBy<T>{&by, T(-2)}, [](double a, double) { return -1.5 * a; });
-  this->check(Broadcast<T>{&by, T(4)}, [](double, double) { return 3.0; });
-  this->check(FromDouble<T>{&value, 0.5}, [](double, double) { return 1.625; });
+  this->check_made(
+      [](const Stream&, const T* by) {
+        return ScaleBy<T>{by, T(-2)};
+      },
+      [](double a, double) { return -1.5 * a; });
+  this->check_made(
+      [](const Stream&, const T* by) {
+        return Broadcast<T>{by, T(4)};
+      },
+      [](double, double) { return 3.0; });
+  for (const Stream& stream : streams({1})) {
+    const Placed<double> value(stream, std::vector<double>{3.25});
+    Placed<T> out(stream, 5);
+    map<T>(stream, FromDouble<T>{value.data(), 0.5}, 5, {}, {out.data()});
+    EXPECT_EQ(out.values(), std::vector<T>(5, T(1.625))) << name(stream);
+  }
 }
 
 TYPED_TEST(ElementwiseTest, Relu) {
@@ -116,20 +146,21 @@ TYPED_TEST(ElementwiseTest, Softplus) {
 TYPED_TEST(ElementwiseTest, TwoRunsGiveTheSameBytes) {
   using T = TypeParam;
   const int64_t n = 70'001;
-  const Guarded<T> x(random_values<T>(n, 5));
-  std::vector<T> first;
-  for (const int threads : {1, 1, 2, 2}) {
-    Guarded<T> y(n);
-    map<T>(Stream::cpu(threads), typename Softplus<T>::Forward{T(2)}, n, {x.data()}, {y.data()});
-    if (first.empty()) first = y.values();
-    EXPECT_TRUE(same_bytes(y.values(), first));
+  SameOnEachDevice<T> same;
+  for (const Stream& stream : streams({1, 1, 2, 2})) {
+    const Placed<T> x(stream, random_values<T>(n, 5));
+    Placed<T> y(stream, n);
+    map<T>(stream, typename Softplus<T>::Forward{T(2)}, n, {x.data()}, {y.data()});
+    EXPECT_TRUE(same(stream, y.values()));
   }
 }
 
 TYPED_TEST(ElementwiseTest, NothingIsDoneForNoElements) {
   using T = TypeParam;
-  map<T>(Stream::cpu(2), Copy<T>{}, 0, {nullptr}, {nullptr});
-  map<T>(Stream::cpu(2), Copy<T>{}, 0, {nullptr}, {nullptr}, Write::Accumulate);
+  for (const Stream& stream : streams({2})) {
+    map<T>(stream, Copy<T>{}, 0, {nullptr}, {nullptr});
+    map<T>(stream, Copy<T>{}, 0, {nullptr}, {nullptr}, Write::Accumulate);
+  }
 }
 
 }  // namespace

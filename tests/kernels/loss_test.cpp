@@ -11,6 +11,7 @@
 #include "tests/support/block.h"
 #include "tests/support/compare.h"
 #include "tests/support/counted.h"
+#include "tests/support/device.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -66,14 +67,14 @@ Meaning meaning(const Size& size, const std::vector<T>& z, const std::vector<int
 }
 
 template <class T>
-Result<T> run(int threads, const Size& size, const std::vector<T>& z,
+Result<T> run(const Stream& stream, const Size& size, const std::vector<T>& z,
               const std::vector<int32_t>& labels) {
-  const Guarded<T> logits(z, 1);
-  const Guarded<int32_t> targets(labels);
-  Guarded<T> loss(1), correct(1), dz(size.n * size.classes, 1);
-  Guarded<uint8_t> scratch(cross_entropy_scratch(size.n));
-  cross_entropy(Stream::cpu(threads), size.n, size.classes, logits.data(), targets.data(),
-                loss.data(), correct.data(), dz.data(), scratch.data());
+  const Placed<T> logits(stream, z, 1);
+  const Placed<int32_t> targets(stream, labels);
+  Placed<T> loss(stream, 1), correct(stream, 1), dz(stream, size.n * size.classes, 1);
+  Placed<uint8_t> scratch(stream, cross_entropy_scratch(size.n));
+  cross_entropy(stream, size.n, size.classes, logits.data(), targets.data(), loss.data(),
+                correct.data(), dz.data(), scratch.data());
   EXPECT_TRUE(logits.intact() && targets.intact() && loss.intact() && correct.intact());
   EXPECT_TRUE(dz.intact() && scratch.intact());
   return {loss[0], correct[0], dz.values()};
@@ -111,13 +112,13 @@ TYPED_TEST(LossTest, CrossEntropy) {
     for (const double scale : {0.1, 3.0, 300.0}) {
       const auto z = random_values<T>(size.n * size.classes, 1, scale);
       const auto labels = some_labels(size);
-      const Result<T> first = run(1, size, z, labels);
-      expect_near(first, meaning(size, z, labels), size);
-      for (const int threads : {1, 2, 3}) {
-        const Result<T> again = run(threads, size, z, labels);
-        EXPECT_TRUE(same_bytes(again.dz, first.dz));
-        EXPECT_EQ(again.loss, first.loss);
-        EXPECT_EQ(again.correct, first.correct);
+      const Meaning expected = meaning(size, z, labels);
+      SameOnEachDevice<T> same_gradients, same_values;
+      for (const Stream& stream : streams({1, 2, 3})) {
+        const Result<T> found = run(stream, size, z, labels);
+        expect_near(found, expected, size);
+        EXPECT_TRUE(same_gradients(stream, found.dz));
+        EXPECT_TRUE(same_values(stream, {found.loss, found.correct}));
       }
     }
   }
@@ -139,7 +140,9 @@ TYPED_TEST(LossTest, TiesGoToTheFirstMaximum) {
   const std::vector<T> z = {1, 2, 2, 0, 5, 5, 5, 5};
   for (const auto& [labels, hits] : std::vector<std::pair<std::vector<int32_t>, T>>{
            {{1, 0}, 2}, {{2, 0}, 1}, {{1, 3}, 1}, {{2, 1}, 0}}) {
-    EXPECT_EQ(run(1, {2, 4}, z, labels).correct, hits);
+    for (const Stream& stream : streams({1})) {
+      EXPECT_EQ(run(stream, {2, 4}, z, labels).correct, hits) << name(stream);
+    }
     EXPECT_EQ(run_bodies(32, {2, 4}, z, labels).correct, hits);
   }
 }
@@ -149,7 +152,9 @@ TYPED_TEST(LossTest, TheGradientOfACertainRowKeepsItsDigits) {
   using T = TypeParam;
   const std::vector<T> z = {20, 0};
   const double rest = std::exp(-20.0) / (1 + std::exp(-20.0));
-  for (const auto& found : {run<T>(1, {1, 2}, z, {0}), run_bodies<T>(1, {1, 2}, z, {0})}) {
+  std::vector<Result<T>> all = {run_bodies<T>(1, {1, 2}, z, {0})};
+  for (const Stream& stream : streams({1})) all.push_back(run<T>(stream, {1, 2}, z, {0}));
+  for (const auto& found : all) {
     EXPECT_TRUE(within(found.dz[0], -rest, 4 * eps_of<T>() * rest + eps_of<double>()));
     EXPECT_TRUE(within(found.loss, std::log1p(std::exp(-20.0)),
                        4 * eps_of<T>() * rest + 4 * eps_of<double>()));
@@ -162,14 +167,18 @@ TYPED_TEST(LossTest, NanAndInfinityReachTheLoss) {
     for (int at = 0; at < 3; ++at) {
       std::vector<T> z = {1, 2, 3, 1, 2, 3};
       z[at] = bad;
-      for (const auto& found :
-           {run<T>(2, {2, 3}, z, {2, 2}), run_bodies<T>(1, {2, 3}, z, {2, 2})}) {
+      std::vector<Result<T>> all = {run_bodies<T>(1, {2, 3}, z, {2, 2})};
+      for (const Stream& stream : streams({2})) all.push_back(run<T>(stream, {2, 3}, z, {2, 2}));
+      for (const auto& found : all) {
         EXPECT_TRUE(std::isnan(found.loss));
         EXPECT_TRUE(std::isnan(found.dz[0]));
         EXPECT_TRUE(std::isfinite(found.dz[3]));
       }
       if (std::isnan(bad)) {
-        EXPECT_EQ(run<T>(1, {2, 3}, z, {at, 2}).correct, 1) << "the NaN's row is not correct";
+        for (const Stream& stream : streams({1})) {
+          EXPECT_EQ(run<T>(stream, {2, 3}, z, {at, 2}).correct, 1)
+              << "the NaN's row is not correct";
+        }
         EXPECT_EQ(run_bodies<T>(1, {2, 3}, z, {at, 2}).correct, 1);
       }
     }
@@ -194,8 +203,11 @@ TYPED_TEST(LossTest, LabelsOutOfRangeAreRefusedBeforeAnythingIsWritten) {
     }
     EXPECT_TRUE(std::isnan(loss[0]) && std::isnan(correct[0]) && std::isnan(dz[0]));
     // A device cannot throw: there the loss is NaN, and nothing past the row is read.
-    const Result<T> found = run_bodies<T>(32, {2, 3}, z, labels);
-    EXPECT_TRUE(std::isnan(found.loss) && std::isnan(found.dz[3]) && std::isfinite(found.dz[0]));
+    std::vector<Result<T>> all = {run_bodies<T>(32, {2, 3}, z, labels)};
+    for (const Stream& stream : streams({})) all.push_back(run<T>(stream, {2, 3}, z, labels));
+    for (const auto& found : all) {
+      EXPECT_TRUE(std::isnan(found.loss) && std::isnan(found.dz[3]) && std::isfinite(found.dz[0]));
+    }
   }
 }
 
@@ -215,25 +227,27 @@ TYPED_TEST(LossTest, SquaredError) {
     }
     // A difference and a factor round to T; so does the sum, once.
     const double growth = 4 + static_cast<double>(n) * eps_of<double>() / eps_of<T>();
-    for (const int threads : {1, 2, 3, 0}) {
-      const Guarded<T> from(x, 1), to(y);
-      Guarded<T> found(1), dx(n, 1);
-      Guarded<double> scratch(reduce_partials(n) + 1);
-      if (threads > 0) {
-        squared_error(Stream::cpu(threads), n, scale, from.data(), to.data(), found.data(),
-                      dx.data(), scratch.data());
-      } else {  // the other backend's bodies
-        if (n > 20'000) continue;
+    // With `bodies`, the other backend's, by blocks of host threads.
+    const auto check = [&](const Stream& stream, bool bodies) {
+      const Placed<T> from(stream, x, 1), to(stream, y);
+      Placed<T> found(stream, 1), dx(stream, n, 1);
+      Placed<double> scratch(stream, reduce_partials(n) + 1);
+      if (bodies) {
         const SquaredErrorTerm<T> term{static_cast<T>(2 * scale)};
         run_blocks<SquaredErrorBody<T>>(2, 16, n, term, from.data(), to.data(), dx.data(),
                                         scratch.data());
         run_blocks<LossJoin<T>>(1, 16, reduce_partials(n), scratch.data(), scale, found.data());
+      } else {
+        squared_error(stream, n, scale, from.data(), to.data(), found.data(), dx.data(),
+                      scratch.data());
       }
-      EXPECT_TRUE(within(found[0], loss, growth * eps_of<T>() * loss)) << n << ", " << threads;
-      EXPECT_TRUE(all_close(dx.span(), gradient, 3, 2 * scale)) << n;
+      EXPECT_TRUE(within(found[0], loss, growth * eps_of<T>() * loss)) << n << ", " << name(stream);
+      EXPECT_TRUE(all_close(dx.span(), gradient, 3, 2 * scale)) << n << ", " << name(stream);
       EXPECT_TRUE(from.intact() && to.intact() && found.intact() && dx.intact());
       EXPECT_TRUE(scratch.intact());
-    }
+    };
+    for (const Stream& stream : streams({1, 2, 3})) check(stream, false);
+    if (n <= 20'000) check(Stream::cpu(1), true);
   }
 }
 
@@ -241,15 +255,14 @@ TYPED_TEST(LossTest, SquaredErrorIsTheSameForAnyThreadCount) {
   using T = TypeParam;
   const int64_t n = 100'003;
   const auto x = random_values<T>(n, 1), y = random_values<T>(n, 2);
-  std::vector<double> scratch(reduce_partials(n) + 1);
-  std::vector<T> first(n + 1), again(n + 1);
-  for (const int threads : {1, 2, 3}) {
-    auto& out = threads == 1 ? first : again;
-    squared_error(Stream::cpu(threads), n, 0.5, x.data(), y.data(), &out[n], out.data(),
+  SameOnEachDevice<T> same;
+  for (const Stream& stream : streams({1, 2, 3})) {
+    const Placed<T> from(stream, x), to(stream, y);
+    Placed<double> scratch(stream, reduce_partials(n) + 1);
+    Placed<T> out(stream, n + 1);
+    squared_error(stream, n, 0.5, from.data(), to.data(), out.data() + n, out.data(),
                   scratch.data());
-    if (threads > 1) {
-      EXPECT_TRUE(same_bytes(again, first)) << threads;
-    }
+    EXPECT_TRUE(same(stream, out.values()));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "kernels/reduce.cuh"
 #include "tests/support/block.h"
 #include "tests/support/compare.h"
+#include "tests/support/device.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -21,22 +22,23 @@ TYPED_TEST_SUITE(ReduceTest, Scalars);
 
 // The result of `reduction` (squared_norm or sum), with its buffers watched.
 template <class T, class Reduction>
-double run(const Reduction& reduction, int threads, const std::vector<T>& x) {
+double run(const Reduction& reduction, const Stream& stream, const std::vector<T>& x,
+           int64_t offset = 1) {
   const int64_t n = static_cast<int64_t>(x.size());
-  const Guarded<T> from(x, 1);
-  Guarded<double> partials(reduce_partials(n)), result(1);
-  reduction(Stream::cpu(threads), n, from.data(), partials.data(), result.data());
+  const Placed<T> from(stream, x, offset);
+  Placed<double> partials(stream, reduce_partials(n)), result(stream, 1);
+  reduction(stream, n, from.data(), partials.data(), result.data());
   EXPECT_TRUE(from.intact() && partials.intact() && result.intact()) << n;
   return result[0];
 }
 
 template <class T>
-double run_squared_norm(int threads, const std::vector<T>& x) {
-  return run(squared_norm<T>, threads, x);
+double run_squared_norm(const Stream& stream, const std::vector<T>& x, int64_t offset = 1) {
+  return run(squared_norm<T>, stream, x, offset);
 }
 template <class T>
-double run_sum(int threads, const std::vector<T>& x) {
-  return run(sum<T>, threads, x);
+double run_sum(const Stream& stream, const std::vector<T>& x) {
+  return run(sum<T>, stream, x);
 }
 
 // Accumulation is in float64 whatever T is; each addition of n rounds once.
@@ -56,11 +58,14 @@ TYPED_TEST(ReduceTest, SumAndSquaredNorm) {
       total += v;
       magnitude += std::abs(v);
     }
-    for (const int threads : {1, 2, 3}) {
-      EXPECT_TRUE(within(run_squared_norm(threads, x), squares, tolerance(n, squares))) << n;
-      EXPECT_TRUE(within(run_sum(threads, x), total, tolerance(n, magnitude))) << n;
-      EXPECT_EQ(run_squared_norm(threads, x), run_squared_norm(1, x)) << n;
-      EXPECT_EQ(run_sum(threads, x), run_sum(1, x)) << n;
+    SameOnEachDevice<double> same;
+    for (const Stream& stream : streams({1, 2, 3})) {
+      const double found = run_squared_norm(stream, x), sum = run_sum(stream, x);
+      EXPECT_TRUE(within(found, squares, tolerance(n, squares))) << n << ", " << name(stream);
+      EXPECT_TRUE(within(sum, total, tolerance(n, magnitude))) << n << ", " << name(stream);
+      EXPECT_TRUE(same(stream, {found, sum})) << n;
+      // The order of additions does not depend on the alignment.
+      EXPECT_EQ(run_squared_norm(stream, x, 0), found) << n << ", " << name(stream);
     }
   }
 }
@@ -69,17 +74,21 @@ TYPED_TEST(ReduceTest, NanAndInfinityReachTheResult) {
   using T = TypeParam;
   for (const int64_t at : {0, 4095, 4096, 5000}) {
     auto x = random_values<T>(5001, 2);
-    x[at] = poison<T>();
-    EXPECT_TRUE(std::isnan(run_squared_norm(2, x)));
-    EXPECT_TRUE(std::isnan(run_sum(2, x)));
-    x[at] = std::numeric_limits<T>::infinity();
-    EXPECT_TRUE(std::isinf(run_squared_norm(2, x)));
-    EXPECT_TRUE(std::isinf(run_sum(2, x)));
+    for (const Stream& stream : streams({2})) {
+      x[at] = poison<T>();
+      EXPECT_TRUE(std::isnan(run_squared_norm(stream, x)));
+      EXPECT_TRUE(std::isnan(run_sum(stream, x)));
+      x[at] = std::numeric_limits<T>::infinity();
+      EXPECT_TRUE(std::isinf(run_squared_norm(stream, x)));
+      EXPECT_TRUE(std::isinf(run_sum(stream, x)));
+    }
   }
 }
 
 TEST(Reduce, SquaresOfFloatsDoNotOverflow) {
-  EXPECT_DOUBLE_EQ(run_squared_norm<float>(1, {3e38f}), double{3e38f} * double{3e38f});
+  for (const Stream& stream : streams({1})) {
+    EXPECT_DOUBLE_EQ(run_squared_norm<float>(stream, {3e38f}), double{3e38f} * double{3e38f});
+  }
 }
 
 struct Size {
@@ -106,20 +115,20 @@ TYPED_TEST(ReduceTest, ColumnSum) {
     for (const Write mode : {Write::Overwrite, Write::Accumulate}) {
       const auto expected =
           column_meaning(size, x, mode == Write::Accumulate ? before : std::vector<T>{});
-      std::vector<T> first;
-      for (const int threads : {1, 2, 3}) {
-        const Guarded<T> from(x, 1);
-        Guarded<T> partials(column_sum_partials(size.rows, size.columns));
-        Guarded<T> sums = mode == Write::Accumulate ? Guarded<T>(before) : Guarded<T>(size.columns);
-        column_sum(Stream::cpu(threads), size.rows, size.columns, from.data(), partials.data(),
-                   sums.data(), mode);
+      SameOnEachDevice<T> same;
+      for (const Stream& stream : streams({1, 2, 3})) {
+        const Placed<T> from(stream, x, 1);
+        Placed<T> partials(stream, column_sum_partials(size.rows, size.columns));
+        Placed<T> sums =
+            mode == Write::Accumulate ? Placed<T>(stream, before) : Placed<T>(stream, size.columns);
+        column_sum(stream, size.rows, size.columns, from.data(), partials.data(), sums.data(),
+                   mode);
         // A block's rows round one after the other; terms are of size 1, sums of sqrt(rows).
         EXPECT_TRUE(all_close(sums.span(), expected, kColumnRows,
                               std::sqrt(static_cast<double>(size.rows) + 1)))
-            << size.rows << " x " << size.columns;
+            << size.rows << " x " << size.columns << ", " << name(stream);
         EXPECT_TRUE(from.intact() && partials.intact() && sums.intact());
-        if (first.empty()) first = sums.values();
-        EXPECT_TRUE(same_bytes(sums.values(), first)) << threads << " threads";
+        EXPECT_TRUE(same(stream, sums.values()));
       }
     }
   }
@@ -139,24 +148,22 @@ TYPED_TEST(ReduceTest, SumParts) {
           for (const auto& part : values) expected[i] += part[i];
           if (decayed) expected[i] += decay * w[i];
         }
-        std::vector<T> first;
-        for (const int threads : {1, 2}) {
-          std::vector<Guarded<T>> parts;
+        SameOnEachDevice<T> same;
+        for (const Stream& stream : streams({1, 2})) {
+          std::vector<Placed<T>> parts;
           std::vector<const T*> pointers;
-          for (const auto& v : values) parts.emplace_back(v);
+          for (const auto& v : values) parts.emplace_back(stream, v);
           for (const auto& p : parts) pointers.push_back(p.data());
-          const Guarded<T> weights(w);
-          Guarded<T> out(n);
+          const Placed<T> weights(stream, w);
+          Placed<T> out(stream, n);
           const T* decay_of = decayed ? weights.data() : nullptr;
-          const Stream stream = Stream::cpu(threads);
           sum_parts(stream, n, pointers.data(), count, decay, decay_of, out.data());
           EXPECT_TRUE(all_close(out.span(), expected, count + 2, std::sqrt(count + 1.0)))
-              << n << ", " << count;
+              << n << ", " << count << ", " << name(stream);
           sum_parts(stream, n, pointers.data(), count, decay, decay_of, parts[0].data());
           EXPECT_TRUE(same_bytes(parts[0].span(), out.span())) << "in place";
           EXPECT_TRUE(out.intact() && parts[0].intact() && weights.intact());
-          if (first.empty()) first = out.values();
-          EXPECT_TRUE(same_bytes(out.values(), first));
+          EXPECT_TRUE(same(stream, out.values()));
         }
       }
     }

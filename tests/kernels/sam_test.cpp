@@ -6,6 +6,7 @@
 
 #include "kernels/reduce.h"
 #include "tests/support/compare.h"
+#include "tests/support/device.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -42,17 +43,18 @@ TYPED_TEST(SamTest, AscentWritesTheSecondArenaOnly) {
       const double s = normalise == Normalise::Yes ? this->rho / (this->norm + 1e-12) : this->rho;
       std::vector<double> expected;
       for (int64_t i = 0; i < n; ++i) expected.push_back(this->w[i] + s * this->gradient[i]);
-      std::vector<T> first;
-      for (const int threads : {1, 2}) {
-        const Guarded<T> w(this->w), g(this->g);
-        Guarded<T> adversarial(n);
-        map<T>(Stream::cpu(threads), SamAscent<T>{&this->squared_norm, &this->rho, normalise}, n,
+      SameOnEachDevice<T> same;
+      for (const Stream& stream : streams({1, 2})) {
+        const Placed<T> w(stream, this->w), g(stream, this->g);
+        const Placed<double> scalars(stream, std::vector<double>{this->squared_norm, this->rho});
+        Placed<T> adversarial(stream, n);
+        map<T>(stream, SamAscent<T>{scalars.data(), scalars.data() + 1, normalise}, n,
                {w.data(), g.data()}, {adversarial.data()});
-        EXPECT_TRUE(all_close(adversarial.span(), expected, 3, this->rho)) << n;
+        EXPECT_TRUE(all_close(adversarial.span(), expected, 3, this->rho))
+            << n << ", " << name(stream);
         EXPECT_TRUE(adversarial.intact() && w.intact() && g.intact());
         EXPECT_TRUE(same_bytes(w.values(), this->w) && same_bytes(g.values(), this->g));
-        if (first.empty()) first = adversarial.values();
-        EXPECT_TRUE(same_bytes(adversarial.values(), first));
+        EXPECT_TRUE(same(stream, adversarial.values()));
       }
     }
   }
@@ -60,28 +62,33 @@ TYPED_TEST(SamTest, AscentWritesTheSecondArenaOnly) {
 
 TYPED_TEST(SamTest, ScalarsAreReadWhenTheKernelRuns) {
   using T = TypeParam;
-  this->make(1);
-  const SamAscent<T> ascent{&this->squared_norm, &this->rho, Normalise::No};
-  const T w = 1, g = 2;
-  T out = poison<T>();
-  for (const double rho : {0.5, 0.25}) {
-    this->rho = rho;
-    map<T>(Stream::cpu(1), ascent, 1, {&w, &g}, {&out});
-    EXPECT_EQ(out, static_cast<T>(1 + 2 * rho));
+  for (const Stream& stream : streams({1})) {
+    const Placed<T> w(stream, std::vector<T>{1}), g(stream, std::vector<T>{2});
+    Placed<T> out(stream, 1);
+    Placed<double> rho(stream, 1);
+    const SamAscent<T> ascent{rho.data(), rho.data(), Normalise::No};
+    for (const double value : {0.5, 0.25}) {
+      rho.set(0, value);
+      map<T>(stream, ascent, 1, {w.data(), g.data()}, {out.data()});
+      EXPECT_EQ(out[0], static_cast<T>(1 + 2 * value)) << name(stream);
+    }
   }
 }
 
 TYPED_TEST(SamTest, AZeroGradientLeavesTheWeightsAndNanReachesThemAll) {
   using T = TypeParam;
-  const std::vector<T> w = random_values<T>(33, 1), zero(33, T(0));
-  Guarded<T> out(33);
-  double squared_norm = 0;
-  const SamAscent<T> ascent{&squared_norm, &this->rho, Normalise::Yes};
-  map<T>(Stream::cpu(1), ascent, 33, {w.data(), zero.data()}, {out.data()});
-  EXPECT_TRUE(same_bytes(out.values(), w));
-  squared_norm = poison<double>();
-  map<T>(Stream::cpu(1), ascent, 33, {w.data(), zero.data()}, {out.data()});
-  for (int64_t i = 0; i < 33; ++i) EXPECT_TRUE(std::isnan(out[i])) << i;
+  const std::vector<T> weights = random_values<T>(33, 1);
+  for (const Stream& stream : streams({1})) {
+    const Placed<T> w(stream, weights), zero(stream, std::vector<T>(33, T(0)));
+    Placed<T> out(stream, 33);
+    Placed<double> scalars(stream, std::vector<double>{0, this->rho});
+    const SamAscent<T> ascent{scalars.data(), scalars.data() + 1, Normalise::Yes};
+    map<T>(stream, ascent, 33, {w.data(), zero.data()}, {out.data()});
+    EXPECT_TRUE(same_bytes(out.values(), weights)) << name(stream);
+    scalars.set(0, poison<double>());
+    map<T>(stream, ascent, 33, {w.data(), zero.data()}, {out.data()});
+    for (const T value : out.values()) EXPECT_TRUE(std::isnan(value)) << name(stream);
+  }
 }
 
 // K steps as in understanding-sam's deep_nets/sam.py, each with a new gradient, in float64 and
@@ -91,56 +98,63 @@ TYPED_TEST(SamTest, KStepsWithProjection) {
   const int64_t n = 1003;
   const double step = 0.4;
   this->make(n);
-  const Stream stream = Stream::cpu(2);
-  const Guarded<T> w(this->w);
-  Guarded<T> eps(std::vector<T>(n, T(0))), point(n);
-  Guarded<double> partials(reduce_partials(n)), squared_norm(1);
-  std::vector<double> expected_eps(n, 0.0), expected_point(n);
-  for (int k = 0; k < 4; ++k) {
-    // From the third step on, eps points outside the ball and is drawn back.
-    const auto g = random_values<T>(n, 2);
-    const double norm = norm_of({g.begin(), g.end()}) + 1e-12;
-    for (int64_t i = 0; i < n; ++i) expected_eps[i] += step * this->rho * g[i] / norm;
-    const double length = norm_of(expected_eps);
-    EXPECT_EQ(length > this->rho, k >= 2);
-    for (int64_t i = 0; i < n; ++i) {
-      if (length > this->rho) expected_eps[i] *= this->rho / length;
-      expected_point[i] = this->w[i] + expected_eps[i];
-    }
+  for (const Stream& stream : streams({2})) {
+    const Placed<T> w(stream, this->w);
+    const Placed<double> rho(stream, std::vector<double>{this->rho});
+    Placed<T> eps(stream, std::vector<T>(n, T(0))), point(stream, n);
+    Placed<double> partials(stream, reduce_partials(n)), squared_norm(stream, 1);
+    std::vector<double> expected_eps(n, 0.0), expected_point(n);
+    for (int k = 0; k < 4; ++k) {
+      // From the third step on, eps points outside the ball and is drawn back.
+      const auto gradient = random_values<T>(n, 2);
+      const double norm = norm_of({gradient.begin(), gradient.end()}) + 1e-12;
+      for (int64_t i = 0; i < n; ++i) expected_eps[i] += step * this->rho * gradient[i] / norm;
+      const double length = norm_of(expected_eps);
+      EXPECT_EQ(length > this->rho, k >= 2);
+      for (int64_t i = 0; i < n; ++i) {
+        if (length > this->rho) expected_eps[i] *= this->rho / length;
+        expected_point[i] = this->w[i] + expected_eps[i];
+      }
 
-    basin::squared_norm(stream, n, g.data(), partials.data(), squared_norm.data());
-    map<T>(stream, EpsilonStep<T>{squared_norm.data(), &this->rho, Normalise::Yes, step}, n,
-           {eps.data(), g.data()}, {eps.data()});
-    basin::squared_norm(stream, n, eps.data(), partials.data(), squared_norm.data());
-    map<T>(stream, ProjectedPoint<T>{squared_norm.data(), &this->rho}, n, {eps.data(), w.data()},
-           {eps.data(), point.data()});
-    EXPECT_TRUE(all_close(eps.span(), expected_eps, 4.0 * (k + 1))) << k;
-    EXPECT_TRUE(all_close(point.span(), expected_point, 4, this->rho)) << k;
+      const Placed<T> g(stream, gradient);
+      basin::squared_norm(stream, n, g.data(), partials.data(), squared_norm.data());
+      map<T>(stream, EpsilonStep<T>{squared_norm.data(), rho.data(), Normalise::Yes, step}, n,
+             {eps.data(), g.data()}, {eps.data()});
+      basin::squared_norm(stream, n, eps.data(), partials.data(), squared_norm.data());
+      map<T>(stream, ProjectedPoint<T>{squared_norm.data(), rho.data()}, n, {eps.data(), w.data()},
+             {eps.data(), point.data()});
+      EXPECT_TRUE(all_close(eps.span(), expected_eps, 4.0 * (k + 1))) << k << name(stream);
+      EXPECT_TRUE(all_close(point.span(), expected_point, 4, this->rho)) << k << name(stream);
+    }
+    EXPECT_TRUE(eps.intact() && point.intact() && partials.intact() && squared_norm.intact());
   }
-  EXPECT_TRUE(eps.intact() && point.intact() && partials.intact() && squared_norm.intact());
 }
 
 TYPED_TEST(SamTest, EpsilonStepWithoutNormalisation) {
   using T = TypeParam;
-  const T eps = T(0.5), g = 2;
-  T out = poison<T>();
-  map<T>(Stream::cpu(1), EpsilonStep<T>{nullptr, &this->rho, Normalise::No, 0.5}, 1, {&eps, &g},
-         {&out});
-  EXPECT_TRUE(within(out, 0.5 + 0.5 * this->rho * 2, 2 * eps_of<T>()));
+  for (const Stream& stream : streams({1})) {
+    const Placed<T> eps(stream, std::vector<T>{T(0.5)}), g(stream, std::vector<T>{2});
+    const Placed<double> rho(stream, std::vector<double>{this->rho});
+    Placed<T> out(stream, 1);
+    map<T>(stream, EpsilonStep<T>{nullptr, rho.data(), Normalise::No, 0.5}, 1,
+           {eps.data(), g.data()}, {out.data()});
+    EXPECT_TRUE(within(out[0], 0.5 + 0.5 * this->rho * 2, 2 * eps_of<T>())) << name(stream);
+  }
 }
 
 TYPED_TEST(SamTest, ProjectionOfNothingAndOfNan) {
   using T = TypeParam;
-  const T w = 3, eps = 0;
-  T out[2] = {poison<T>(), poison<T>()};
-  double squared_norm = 0;
-  const ProjectedPoint<T> project{&squared_norm, &this->rho};
-  map<T>(Stream::cpu(1), project, 1, {&eps, &w}, {&out[0], &out[1]});
-  EXPECT_EQ(out[0], T(0));
-  EXPECT_EQ(out[1], w);
-  squared_norm = poison<double>();
-  map<T>(Stream::cpu(1), project, 1, {&eps, &w}, {&out[0], &out[1]});
-  EXPECT_TRUE(std::isnan(out[0]) && std::isnan(out[1]));
+  for (const Stream& stream : streams({1})) {
+    const Placed<T> w(stream, std::vector<T>{3}), eps(stream, std::vector<T>{0});
+    Placed<T> out(stream, 2);
+    Placed<double> scalars(stream, std::vector<double>{0, this->rho});
+    const ProjectedPoint<T> project{scalars.data(), scalars.data() + 1};
+    map<T>(stream, project, 1, {eps.data(), w.data()}, {out.data(), out.data() + 1});
+    EXPECT_EQ(out.values(), (std::vector<T>{0, 3})) << name(stream);
+    scalars.set(0, poison<double>());
+    map<T>(stream, project, 1, {eps.data(), w.data()}, {out.data(), out.data() + 1});
+    EXPECT_TRUE(std::isnan(out[0]) && std::isnan(out[1])) << name(stream);
+  }
 }
 
 }  // namespace

@@ -48,6 +48,9 @@ class Guarded {
   const T& operator[](int64_t i) const { return data()[i]; }
   std::span<const T> span() const { return {data(), static_cast<size_t>(size_)}; }
   std::vector<T> values() const { return {data(), data() + size_}; }
+  // Everything, sentinels included, and where in it the first element lies.
+  std::span<unsigned char> memory() { return memory_; }
+  std::ptrdiff_t offset() const { return start_ - memory_.data(); }
 
   // Whether nothing was written before the first or behind the last element.
   bool intact() const {
