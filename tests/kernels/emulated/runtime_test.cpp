@@ -1,0 +1,205 @@
+// The runtime's functions by themselves: lazy streams, events, kinds of copies, handles, errors
+// that stick, and faults on demand.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "tests/kernels/emulated/fixture.cuh"
+
+namespace basin::test {
+namespace {
+
+using emulated::Settings;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class EmulatedRuntime : public Emulated {
+ protected:
+  static cudaStream_t raw(const Stream& stream) { return stream.cuda_stream().stream; }
+  static cudaEvent_t open_event() {
+    cudaEvent_t event = nullptr;
+    BASIN_CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+    return event;
+  }
+  static void poke(const Stream& stream, const Buffer& x, int32_t value) {
+    cuda::launch<Poke<int32_t>>(stream, "poke", {1, 32}, at<int32_t>(x), int64_t{0}, value);
+  }
+};
+
+TEST_F(EmulatedRuntime, NothingRunsUntilSomethingWaits) {
+  const Stream stream = Stream::cuda(0);
+  const Buffer x = make<int32_t>(stream, 1);
+  poke(stream, x, 5);
+  int32_t found = -1;
+  BASIN_CUDA_CALL(
+      cudaMemcpyAsync(&found, x.data(), sizeof(found), cudaMemcpyDeviceToHost, raw(stream)));
+  EXPECT_EQ(found, -1) << "read before the wait: stale";
+  stream.synchronize();
+  EXPECT_EQ(found, 5);
+}
+
+// With an event between them, two streams have one order; without, they have not.
+TEST_F(EmulatedRuntime, StreamsRunInAnyOrderThatEventsAllow) {
+  for (const bool ordered : {false, true}) {
+    std::set<int32_t> found;
+    for (uint64_t seed = 1; seed <= 16; ++seed) {
+      fresh_with_seed(seed);
+      const Stream first = Stream::cuda(0), second = Stream::cuda(0);
+      const Buffer x = make<int32_t>(first, 1);
+      const cudaEvent_t event = open_event();
+      poke(first, x, 1);
+      BASIN_CUDA_CALL(cudaEventRecord(event, raw(first)));
+      if (ordered) BASIN_CUDA_CALL(cudaStreamWaitEvent(raw(second), event, 0));
+      poke(second, x, 2);
+      second.synchronize();
+      first.synchronize();
+      found.insert(values<int32_t>(first, x)[0]);
+      BASIN_CUDA_CALL(cudaEventDestroy(event));
+    }
+    EXPECT_EQ(found, ordered ? std::set<int32_t>{2} : (std::set<int32_t>{1, 2}));
+  }
+}
+
+TEST_F(EmulatedRuntime, AnEventIsWaitedForWhereItWasRecorded) {
+  const Stream stream = Stream::cuda(0);
+  const Buffer x = make<int32_t>(stream, 1);
+  const cudaEvent_t event = open_event();
+  EXPECT_EQ(cudaEventSynchronize(event), cudaSuccess) << "never recorded: nothing to wait for";
+  int32_t found = -1;
+  poke(stream, x, 1);
+  BASIN_CUDA_CALL(
+      cudaMemcpyAsync(&found, x.data(), sizeof(found), cudaMemcpyDeviceToHost, raw(stream)));
+  BASIN_CUDA_CALL(cudaEventRecord(event, raw(stream)));
+  poke(stream, x, 2);
+  BASIN_CUDA_CALL(cudaEventSynchronize(event));
+  EXPECT_EQ(found, 1);
+  EXPECT_EQ(values<int32_t>(stream, x)[0], 2);
+  BASIN_CUDA_CALL(cudaEventDestroy(event));
+  EXPECT_EQ(cudaEventSynchronize(event), cudaErrorInvalidResourceHandle);
+}
+
+TEST_F(EmulatedRuntime, CopiesOfTheWrongKindOrPlaceAreRefused) {
+  const Stream stream = Stream::cuda(0);
+  const Buffer x(stream, 64);
+  std::byte host[64];
+  const auto copy = [&](void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+    return error_of([&] { BASIN_CUDA_CALL(cudaMemcpyAsync(to, from, bytes, kind, raw(stream))); });
+  };
+  EXPECT_THAT(copy(host, x.data(), 64, cudaMemcpyHostToDevice),
+              HasSubstr("destination, 64 bytes: host memory"));
+  EXPECT_THAT(copy(x.data(), x.data(), 64, cudaMemcpyHostToDevice),
+              HasSubstr("source, 64 bytes: expected host memory, found byte 0 of a buffer"));
+  EXPECT_THAT(copy(host, x.data() + 1, 64, cudaMemcpyDeviceToHost),
+              HasSubstr("source, 64 bytes: byte 1 of a buffer of 64 bytes"));
+  EXPECT_THAT(copy(host, host, 64, cudaMemcpyHostToHost), HasSubstr("not emulated"));
+  EXPECT_EQ(cudaMemsetAsync(host, 0, 64, raw(stream)), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaMemsetAsync(x.data(), 0, 64, nullptr), cudaErrorInvalidResourceHandle);
+  cudaGetLastError();
+}
+
+TEST_F(EmulatedRuntime, WhatIsFreedIsFreedOnceAndAfterItsLastUse) {
+  const Stream stream = Stream::cuda(0);
+  void* data = nullptr;
+  BASIN_CUDA_CALL(cudaMalloc(&data, 64));
+  BASIN_CUDA_CALL(cudaMemsetAsync(data, 0, 64, raw(stream)));
+  EXPECT_EQ(cudaFree(data), cudaSuccess) << "it waits for what was put on the streams";
+  EXPECT_THAT(error_of([&] { BASIN_CUDA_CALL(cudaFree(data)); }),
+              HasSubstr("byte 0 of a freed buffer of 64 bytes"));
+  EXPECT_EQ(cudaFree(nullptr), cudaSuccess);
+}
+
+TEST_F(EmulatedRuntime, DevicesAndStreamsThatAreNotThereAreRefused) {
+  EXPECT_EQ(cudaSetDevice(1), cudaErrorInvalidDevice);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidDevice);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess) << "it is taken once";
+  cudaStream_t stream = nullptr;
+  EXPECT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamDefault), cudaErrorInvalidValue);
+  BASIN_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  BASIN_CUDA_CALL(cudaStreamDestroy(stream));
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorInvalidResourceHandle);
+  EXPECT_STREQ(cudaGetErrorName(cudaErrorInvalidResourceHandle), "cudaErrorInvalidResourceHandle");
+  cudaGetLastError();
+}
+
+TEST_F(EmulatedRuntime, AFaultOfAKernelComesWithTheNextWaitAndStays) {
+  Settings settings;
+  settings.fault_at = 2;
+  fresh(settings);
+  const Stream stream = Stream::cuda(0);
+  const Buffer x = make<int32_t>(stream, 1);
+  poke(stream, x, 1);
+  stream.synchronize();
+  poke(stream, x, 2);
+  poke(stream, x, 3);
+  EXPECT_THAT(error_of([&] { stream.synchronize(); }),
+              HasSubstr("unspecified launch failure: poke: asked for: kernel 2 faults"));
+  EXPECT_THAT(error_of([&] { Buffer(stream, 64); }), HasSubstr("unspecified launch failure"));
+  EXPECT_THAT(error_of([&] { poke(stream, x, 4); }), HasSubstr("unspecified launch failure"));
+}
+
+// Each call of a small run fails once; each time there is one line, and the next run is whole.
+TEST_F(EmulatedRuntime, EveryCallCanFail) {
+  const auto work = [] {
+    const Stream stream = Stream::cuda(0);
+    const Buffer x = make<int32_t>(stream, 1);
+    zero(stream, x.data(), x.bytes());
+    poke(stream, x, 7);
+    EXPECT_EQ(values<int32_t>(stream, x)[0], 7);
+  };
+  int failed = 0;
+  for (bool whole = false; !whole; ++failed) {
+    ASSERT_LT(failed, 100);
+    Settings settings;
+    settings.fail_at = failed + 1;
+    fresh(settings);
+    try {
+      work();
+      whole = true;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
+      EXPECT_THAT(error.what(), testing::AnyOf(StartsWith("[cu"), StartsWith("--device cuda: ")));
+    }
+  }
+  EXPECT_GT(failed, 10);
+}
+
+TEST_F(EmulatedRuntime, TheNthCallOfOneFunctionFails) {
+  Settings settings;
+  settings.fail_call = "cudaMalloc";
+  settings.fail_at = 2;
+  fresh(settings);
+  const Stream stream = Stream::cuda(0);
+  const Buffer first(stream, 64);
+  EXPECT_THAT(error_of([&] { Buffer(stream, 64); }),
+              HasSubstr("out of memory: asked for: call 2 fails"));
+  const Buffer third(stream, 64);
+}
+
+TEST_F(EmulatedRuntime, TheEnvironmentAsksInOneWay) {
+  const auto with = [](const char* name, const char* value) {
+    setenv(name, value, 1);
+    Settings settings;
+    std::string message;
+    try {
+      settings = Settings::from_environment();
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    unsetenv(name);
+    return std::pair(settings, message);
+  };
+  EXPECT_EQ(with("BASIN_EMULATED_SEED", "17").first.seed, 17u);
+  EXPECT_EQ(with("BASIN_EMULATED_MEMORY", "4096").first.memory, 4096);
+  EXPECT_EQ(with("BASIN_EMULATED_FAULT", "3").first.fault_at, 3);
+  const Settings one = with("BASIN_EMULATED_FAIL", "cudaMalloc:3").first;
+  EXPECT_EQ(one.fail_call, "cudaMalloc");
+  EXPECT_EQ(one.fail_at, 3);
+  EXPECT_EQ(with("BASIN_EMULATED_FAIL", "9").first.fail_at, 9);
+  EXPECT_EQ(with("BASIN_EMULATED_SEED", "one").second,
+            "BASIN_EMULATED_SEED: found 'one', expected a whole number of 0 or more");
+}
+
+}  // namespace
+}  // namespace basin::test
