@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Basin's build and tests need and this machine lacks (Debian, Ubuntu).
-# --ci: what continuous integration needs beside it (formatter, linter).
+# --ci: what continuous integration needs beside it (formatter, linter, the emulated device's fibers).
 set -euo pipefail
 
 packages=(cmake ninja-build g++
@@ -12,7 +12,7 @@ packages=(cmake ninja-build g++
   curl ca-certificates) # what `basin data fetch` runs
 case "${1:-}" in
   "") ;;
-  --ci) packages+=(clang-format clang-tidy shellcheck) ;;
+  --ci) packages+=(clang-format clang-tidy shellcheck libboost-context-dev) ;;
   *) echo "setup: found '$1', expected nothing or --ci" >&2 && exit 2 ;;
 esac
 
