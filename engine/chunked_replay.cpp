@@ -16,19 +16,22 @@ ChunkedReplay::ChunkedReplay(const RecordNetwork& network, const Arena& paramete
       buffers_(buffers) {
   BASIN_CHECK(options.batch >= 1, "batch", "found {}, expected at least 1", options.batch);
   // Equal shares for the threads: as few chunks as the limit allows, a multiple of the threads.
+  Part probe;
   const int64_t chunk = options.whole_batch ? options.batch
                         : options.chunk > 0 ? options.chunk
-                                            : suitable_chunk(network, parameters);
+                                            : suitable_chunk(network, parameters, probe);
   const int64_t rounds = ceil_div(options.batch, replayers_ * chunk);
   const int64_t size =
       options.whole_batch ? options.batch : ceil_div(options.batch, replayers_ * rounds);
   full_ = options.batch / size;
   const int64_t rest = options.batch % size;
   const int busy = static_cast<int>(std::min<int64_t>(replayers_, full_));
-  main_ = make_part(network, parameters, size, 0, busy);
+  main_ = probe.size == size ? std::move(probe) : record(network, parameters, size);
+  add_workspaces(main_, 0, busy);
   if (rest > 0) {
     const int thread = static_cast<int>(full_ % replayers_);
-    tail_ = make_part(network, parameters, rest, thread, thread + 1);
+    tail_ = record(network, parameters, rest);
+    add_workspaces(tail_, thread, thread + 1);
   }
   const int64_t chunks = full_ + (rest > 0 ? 1 : 0);
   chunk_loss_.resize(chunks);
@@ -45,16 +48,17 @@ ChunkedReplay::ChunkedReplay(const RecordNetwork& network, const Arena& paramete
 // 32 examples read a network's packed weights seldom enough, and give its smallest images enough
 // tiles; more, where a workspace of them still fits a core's cache, save calls. Not measured: the
 // same batch gives the same bytes.
-int64_t ChunkedReplay::suitable_chunk(const RecordNetwork& network, const Arena& parameters) {
+int64_t ChunkedReplay::suitable_chunk(const RecordNetwork& network, const Arena& parameters,
+                                      Part& probe) {
   constexpr int64_t kLeast = 32, kMost = 64, kCacheBytes = 1 << 20;
-  const Part probe = make_part(network, parameters, kLeast, 0, 0);
+  probe = record(network, parameters, kLeast);
   const int64_t bytes_each = ceil_div(probe.tape->program().workspace_bytes, kLeast);
   return std::clamp(kCacheBytes / std::max<int64_t>(bytes_each, 1) / kLeast * kLeast, kLeast,
                     kMost);
 }
 
-ChunkedReplay::Part ChunkedReplay::make_part(const RecordNetwork& network, const Arena& parameters,
-                                             int64_t size, int first_thread, int last_thread) {
+ChunkedReplay::Part ChunkedReplay::record(const RecordNetwork& network, const Arena& parameters,
+                                          int64_t size) {
   const Stream inner = Stream::cpu(options_.whole_batch ? options_.threads : 1);
   const Shape shape{size, options_.h, options_.w, options_.c};
   Part part;
@@ -74,10 +78,14 @@ ChunkedReplay::Part ChunkedReplay::make_part(const RecordNetwork& network, const
   part.tape->freeze({result.loss, result.correct, logits}, options_.differentiate);
   part.point = std::make_unique<Point>(*part.tape, inner);
   part.workspaces.resize(replayers_);
+  return part;
+}
+
+void ChunkedReplay::add_workspaces(Part& part, int first_thread, int last_thread) {
+  const Stream inner = Stream::cpu(options_.whole_batch ? options_.threads : 1);
   for (int t = first_thread; t < last_thread; ++t) {
     part.workspaces[t] = std::make_unique<Workspace>(*part.tape, inner);
   }
-  return part;
 }
 
 void ChunkedReplay::bind(const void* images, const int32_t* labels) {

@@ -77,9 +77,11 @@ class ChunkedReplay final : public Objective {
     std::vector<std::unique_ptr<Workspace>> workspaces;
   };
 
-  int64_t suitable_chunk(const RecordNetwork& network, const Arena& parameters);
-  Part make_part(const RecordNetwork& network, const Arena& parameters, int64_t size,
-                 int first_thread, int last_thread);
+  // `probe`: the part that was recorded to find out.
+  int64_t suitable_chunk(const RecordNetwork& network, const Arena& parameters, Part& probe);
+  Part record(const RecordNetwork& network, const Arena& parameters, int64_t size);
+  // Of the threads [first_thread, last_thread).
+  void add_workspaces(Part& part, int first_thread, int last_thread);
   void pass(const Arena& at, Arena* gradient, Track track);
   void replay_chunk(int64_t chunk, int thread, bool tracks, Arena* gradient, Write mode,
                     Write packed_mode);

@@ -75,7 +75,7 @@ class Run {
         o_.model, o_.width, state_.model.parameters->count(), o_.dataset, data_.train.n,
         data_.test.n, static_cast<double>(plan_bytes) / (1 << 20)));
     if (!chunks_.empty()) observer_.started(chunks_);
-    Evaluation evaluate(state_, data_.test, o_.step);
+    std::optional<Evaluation> evaluate;  // recorded when it is first needed: steps come first
     const SignalWatch signals;
     TrainResult result;
     const auto save = [&] { files.save(progress_, state_); };
@@ -89,7 +89,8 @@ class Run {
       }
       const int64_t steps = loader_.batches();
       const double train_seconds = seconds_since(start);
-      const auto [test_loss, test_accuracy] = evaluate(stream_, state_.weights);
+      if (!evaluate) evaluate.emplace(state_, data_.test, o_.step);
+      const auto [test_loss, test_accuracy] = (*evaluate)(stream_, state_.weights);
       const EpochMetrics metrics{
           .epoch = progress_.epoch,
           .step = progress_.epoch * steps,

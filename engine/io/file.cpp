@@ -103,7 +103,7 @@ std::string read_text_file(const std::string& path) {
 
 std::vector<std::byte> read_gzip_or_plain(const std::string& path, int64_t limit) {
   std::vector<std::byte> data = read_file(path);
-  const bool gzip = data.size() >= 4 && data[0] == std::byte{0x1f} && data[1] == std::byte{0x8b};
+  const bool gzip = data.size() >= 2 && data[0] == std::byte{0x1f} && data[1] == std::byte{0x8b};
   if (!gzip) return data;
   BASIN_CHECK(data.size() <= std::numeric_limits<uInt>::max(), path,
               "found {} packed bytes, expected at most {}", data.size(),
@@ -115,7 +115,9 @@ std::vector<std::byte> read_gzip_or_plain(const std::string& path, int64_t limit
   stream.avail_in = static_cast<uInt>(data.size());
   // The last four bytes say how much will come out; deflate makes at most about 1032 of one.
   size_t room = 0;
-  for (size_t k = 0; k < 4; ++k) room = room << 8 | std::to_integer<size_t>(*(data.end() - 1 - k));
+  for (size_t k = 0; k < 4 && data.size() >= 4; ++k) {
+    room = room << 8 | std::to_integer<size_t>(data[data.size() - 1 - k]);
+  }
   room = std::min(room, 1032 * data.size());
   std::vector<std::byte> out;
   int status = Z_OK;

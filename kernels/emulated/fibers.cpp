@@ -34,10 +34,10 @@ struct KeepStack {
   void deallocate(context::stack_context&) noexcept {}
 };
 
-std::string place(const std::source_location& where) {
-  std::string_view file = where.file_name();
+std::string text_of(const Place& where) {
+  std::string_view file = where.file;
   file.remove_prefix(file.rfind('/') + 1);
-  return fmt::format("{}:{}", file, where.line());
+  return fmt::format("{}:{}", file, where.line);
 }
 
 }  // namespace
@@ -102,14 +102,13 @@ class Team final : public Meeting {
     std::rethrow_exception(fault_);
   }
 
-  void sync(int thread, const std::source_location& where) override {
+  void sync(int thread, const Place& where) override {
     meet(barrier_, thread, where, "barrier");
     if (barrier_.here.size() == state_.size()) leave_together(barrier_);
     suspend(thread);
   }
 
-  uint64_t shuffle(int thread, uint64_t bits, size_t bytes, int mask,
-                   const std::source_location& where) override {
+  uint64_t shuffle(int thread, uint64_t bits, size_t bytes, int mask, const Place& where) override {
     Gathering& warp = shuffles_[thread / kWarpSize];
     if (warp.here.empty()) {
       warp.mask = mask;
@@ -121,11 +120,11 @@ class Team final : public Meeting {
           Status::LaunchFailure,
           fmt::format("divergent shuffle at {}: thread {} has a mask of {} for {} bytes, "
                       "thread {} one of {} for {}",
-                      place(where), warp.here[0], warp.mask, warp.bytes, thread, mask, bytes)};
+                      text_of(where), warp.here[0], warp.mask, warp.bytes, thread, mask, bytes)};
     }
     if (mask < 0 || mask >= lanes_) {
       throw Fault{Status::LaunchFailure, fmt::format("shuffle at {}: a mask of {} for {} lanes",
-                                                     place(where), mask, lanes_)};
+                                                     text_of(where), mask, lanes_)};
     }
     state_[thread].bits = bits;
     if (static_cast<int>(warp.here.size()) == lanes_) {
@@ -144,7 +143,7 @@ class Team final : public Meeting {
   // The threads that have come to one barrier or shuffle, in the order of their coming.
   struct Gathering {
     std::vector<int> here;
-    std::source_location where;
+    Place where{};
     int mask = 0;
     size_t bytes = 0;
   };
@@ -156,13 +155,12 @@ class Team final : public Meeting {
     ready_.emplace(warp << 32 | order_.bits(), thread);
   }
 
-  void meet(Gathering& g, int thread, const std::source_location& where, const char* kind) {
+  void meet(Gathering& g, int thread, const Place& where, const char* kind) {
     if (g.here.empty()) g.where = where;
-    if (g.where.line() != where.line() || g.where.column() != where.column() ||
-        std::string_view(g.where.file_name()) != where.file_name()) {
+    if (g.where.line != where.line || std::string_view(g.where.file) != where.file) {
       throw Fault{Status::LaunchFailure,
                   fmt::format("divergent {}: thread {} is at {}, thread {} at {}", kind, g.here[0],
-                              place(g.where), thread, place(where))};
+                              text_of(g.where), thread, text_of(where))};
     }
     g.here.push_back(thread);
   }
@@ -178,7 +176,7 @@ class Team final : public Meeting {
     const auto add = [&](const Gathering& g, const char* kind, int expected) {
       if (g.here.empty()) return;
       text += fmt::format("{}divergent {}: {} of {} threads are at {}", text.empty() ? "" : "; ",
-                          kind, g.here.size(), expected, place(g.where));
+                          kind, g.here.size(), expected, text_of(g.where));
     };
     add(barrier_, "barrier", threads);
     for (const Gathering& g : shuffles_) add(g, "shuffle", lanes_);

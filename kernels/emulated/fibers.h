@@ -6,7 +6,6 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <source_location>
 #include <type_traits>
 
 #include "kernels/block.h"
@@ -14,16 +13,22 @@
 
 namespace basin::emulated {
 
+// Where in the text a barrier or shuffle stands.
+struct Place {
+  const char* file;
+  int line;
+};
+
 // Where the threads of a block meet. Fault(LaunchFailure) where they diverge: not every thread
 // comes, or not to the same place in the text.
 struct Meeting {
   int64_t rank, blocks;
   int threads;
 
-  virtual void sync(int thread, const std::source_location& where) = 0;
+  virtual void sync(int thread, const Place& where) = 0;
   // The bits of the thread of this warp whose rank differs by `mask`.
   virtual uint64_t shuffle(int thread, uint64_t bits, size_t bytes, int mask,
-                           const std::source_location& where) = 0;
+                           const Place& where) = 0;
 
  protected:
   Meeting(int64_t rank, int64_t blocks, int threads)
@@ -38,16 +43,15 @@ class FiberBlock {
   int num_threads() const { return meeting_->threads; }
   int64_t block_rank() const { return meeting_->rank; }
   int64_t num_blocks() const { return meeting_->blocks; }
-  void sync(const std::source_location& where = std::source_location::current()) {
-    meeting_->sync(thread_, where);
+  void sync(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    meeting_->sync(thread_, {file, line});
   }
   template <class T>
-  T shfl_xor(T value, int mask,
-             const std::source_location& where = std::source_location::current()) {
+  T shfl_xor(T value, int mask, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8));
     uint64_t bits = 0;
     std::memcpy(&bits, &value, sizeof(T));
-    bits = meeting_->shuffle(thread_, bits, sizeof(T), mask, where);
+    bits = meeting_->shuffle(thread_, bits, sizeof(T), mask, {file, line});
     std::memcpy(&value, &bits, sizeof(T));
     return value;
   }

@@ -69,7 +69,7 @@ bool is_mapped(const void* address) {
   constexpr std::uintptr_t kHighest = std::uintptr_t{1} << 47, kPage = 4096;
   if (value < kLowest || value >= kHighest) return false;
   unsigned char resident = 0;
-  auto* page = reinterpret_cast<void*>(value / kPage * kPage);
+  auto* page = const_cast<char*>(static_cast<const char*>(address)) - value % kPage;
   return mincore(page, 1, &resident) == 0 || errno != ENOMEM;
 }
 
