@@ -170,7 +170,8 @@ TEST(PrecisionOption, StandsInABenchsFile) {
                    "1", "--precision", "bf16", "--json", path});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, testing::HasSubstr("batch 20, bf16, 2 threads"));
-  for (const auto& row : nlohmann::json::parse(bytes_of(path))["results"]) {
+  const auto file = nlohmann::json::parse(bytes_of(path));  // outlives the loop over its results
+  for (const auto& row : file.at("results")) {
     EXPECT_EQ(row["precision"], "bf16");
   }
 }
