@@ -6,6 +6,20 @@
 #include "kernels/reduce.h"
 
 namespace basin {
+namespace {
+
+// 32 examples read a network's packed weights seldom enough, and give its smallest images enough
+// tiles; more, where a workspace of them still fits a core's cache, save calls. Not measured: the
+// same batch gives the same bytes.
+constexpr int64_t kLeastChunk = 32, kMostChunk = 64, kCacheBytes = 1 << 20;
+
+// By the bytes of a workspace of kLeastChunk examples.
+int64_t suitable_chunk(int64_t workspace_bytes) {
+  const int64_t bytes_each = std::max<int64_t>(ceil_div(workspace_bytes, kLeastChunk), 1);
+  return std::clamp(kCacheBytes / bytes_each / kLeastChunk * kLeastChunk, kLeastChunk, kMostChunk);
+}
+
+}  // namespace
 
 ChunkedReplay::ChunkedReplay(const RecordNetwork& network, const Arena& parameters, Arena* buffers,
                              const ReplayOptions& options)
@@ -16,10 +30,12 @@ ChunkedReplay::ChunkedReplay(const RecordNetwork& network, const Arena& paramete
       buffers_(buffers) {
   BASIN_CHECK(options.batch >= 1, "batch", "found {}, expected at least 1", options.batch);
   // Equal shares for the threads: as few chunks as the limit allows, a multiple of the threads.
-  Part probe;
-  const int64_t chunk = options.whole_batch ? options.batch
-                        : options.chunk > 0 ? options.chunk
-                                            : suitable_chunk(network, parameters, probe);
+  Part probe;  // recorded where it has to be found out what suits the network
+  int64_t chunk = options.whole_batch ? options.batch : options.chunk;
+  if (chunk <= 0) {
+    probe = record(network, parameters, kLeastChunk);
+    chunk = suitable_chunk(probe.tape->program().workspace_bytes);
+  }
   const int64_t rounds = ceil_div(options.batch, replayers_ * chunk);
   const int64_t size =
       options.whole_batch ? options.batch : ceil_div(options.batch, replayers_ * rounds);
@@ -43,18 +59,6 @@ ChunkedReplay::ChunkedReplay(const RecordNetwork& network, const Arena& paramete
     const int used = static_cast<int>(std::min<int64_t>(replayers_, chunks));
     for (int t = 1; t < used; ++t) partial_.push_back(parameters.sibling(stream_));
   }
-}
-
-// 32 examples read a network's packed weights seldom enough, and give its smallest images enough
-// tiles; more, where a workspace of them still fits a core's cache, save calls. Not measured: the
-// same batch gives the same bytes.
-int64_t ChunkedReplay::suitable_chunk(const RecordNetwork& network, const Arena& parameters,
-                                      Part& probe) {
-  constexpr int64_t kLeast = 32, kMost = 64, kCacheBytes = 1 << 20;
-  probe = record(network, parameters, kLeast);
-  const int64_t bytes_each = ceil_div(probe.tape->program().workspace_bytes, kLeast);
-  return std::clamp(kCacheBytes / std::max<int64_t>(bytes_each, 1) / kLeast * kLeast, kLeast,
-                    kMost);
 }
 
 ChunkedReplay::Part ChunkedReplay::record(const RecordNetwork& network, const Arena& parameters,

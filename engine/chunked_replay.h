@@ -77,8 +77,6 @@ class ChunkedReplay final : public Objective {
     std::vector<std::unique_ptr<Workspace>> workspaces;
   };
 
-  // `probe`: the part that was recorded to find out.
-  int64_t suitable_chunk(const RecordNetwork& network, const Arena& parameters, Part& probe);
   Part record(const RecordNetwork& network, const Arena& parameters, int64_t size);
   // Of the threads [first_thread, last_thread).
   void add_workspaces(Part& part, int first_thread, int last_thread);

@@ -31,20 +31,12 @@ class Planner {
 
  private:
   int backward_time(int node) const { return 2 * n_ - node; }
+  bool wanted(int slot) const { return p_.slots[slot].has_parameters; }  // its gradient
 
   // Adjoints: which ops take part, and whether each gradient replaces, adds, or is shared.
   void write_modes() {
     const size_t slots = p_.slots.size();
-    wanted_.assign(slots, false);
     std::vector<bool> reached(slots, false), written(slots, false);
-    for (size_t s = 0; s < slots; ++s) {
-      const Slot& slot = p_.slots[s];
-      if (slot.kind == SlotKind::Parameter) wanted_[s] = true;
-      if (slot.kind != SlotKind::Computed) continue;
-      for (const int input : p_.nodes[slot.producer].inputs) {
-        if (wanted_[input]) wanted_[s] = true;
-      }
-    }
     const int loss = p_.outputs[0];
     reached[loss] = written[loss] = true;
     new_storage(loss, n_);
@@ -52,7 +44,7 @@ class Planner {
     for (int k = n_ - 1; k >= 0; --k) {
       Node& node = p_.nodes[k];
       for (const int output : node.outputs) {
-        if (reached[output] && wanted_[output]) node.differentiated = true;
+        if (reached[output] && wanted(output)) node.differentiated = true;
       }
       if (!node.differentiated) continue;
       BASIN_CHECK(reached[node.outputs[0]], fmt::format("[{}]", node.op->name()),
@@ -66,7 +58,7 @@ class Planner {
       }
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         const int slot = node.inputs[i];
-        if (!wanted_[slot]) continue;
+        if (!wanted(slot)) continue;
         if (i == 1 && node.needs.packed_gradient > 0) {  // summed in its own memory, then unpacked
           node.writes[i] = GradientWrite::Overwrite;
           continue;
@@ -87,7 +79,7 @@ class Planner {
     }
     for (int k = n_ - 1; k >= 0; --k) {
       Node& node = p_.nodes[k];
-      if (!node.differentiated || node.needs.packed_gradient == 0 || !wanted_[node.inputs[1]]) {
+      if (!node.differentiated || node.needs.packed_gradient == 0 || !wanted(node.inputs[1])) {
         continue;
       }
       const int slot = node.inputs[1];
@@ -207,7 +199,6 @@ class Planner {
   Program& p_;
   Retain retain_;
   int n_, end_;
-  std::vector<bool> wanted_;
   std::vector<int> storage_;        // by slot: which adjoint memory it has
   std::vector<Interval> adjoints_;  // by storage
 };

@@ -72,13 +72,6 @@ std::vector<double> Recording::read(const Variable& v) {
   });
 }
 
-bool Recording::has_parameters(int index) const {
-  const Slot& slot = program->slots[index];
-  if (slot.kind != SlotKind::Computed) return slot.kind == SlotKind::Parameter;
-  const std::vector<int>& inputs = program->nodes[slot.producer].inputs;
-  return std::any_of(inputs.begin(), inputs.end(), [&](int i) { return has_parameters(i); });
-}
-
 std::byte* Recording::allocate(int64_t bytes) {
   storage.emplace_back(stream, bytes);
   return storage.back().data();
@@ -110,6 +103,9 @@ std::vector<Variable> Recording::append(std::unique_ptr<Op> op, std::vector<Vari
               dtype,
               view ? program->root(node.inputs[0]) : -1,
               index};
+    slot.has_parameters = std::any_of(node.inputs.begin(), node.inputs.end(), [&](int input) {
+      return program->slots[input].has_parameters;
+    });
     std::byte* data = view ? nullptr : allocate(slot.bytes());
     results.push_back(append_slot(std::move(slot), data));
     node.outputs.push_back(results.back().slot());
@@ -167,6 +163,7 @@ Variable Tape::parameter(const std::string& name) {
   const LayoutEntry& entry = recording_->program->parameters->at(name);
   Slot slot{name, SlotKind::Parameter, entry.shape, recording_->program->dtype, -1};
   slot.offset = entry.offset * dtype_size(recording_->program->dtype);
+  slot.has_parameters = true;
   std::byte* data = recording_->parameters->data() + slot.offset;
   return recording_->append_slot(std::move(slot), data);
 }

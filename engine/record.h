@@ -22,9 +22,6 @@ struct Recording : std::enable_shared_from_this<Recording> {
   static std::vector<double> read(const Variable& v);
 
   Variable append_slot(Slot slot, std::byte* value);
-  // Whether any parameter has a part in the slot's value: else no gradient of it is wanted.
-  bool has_parameters(int slot) const;
-
   // Runs the op and appends it; its outputs are of the type `dtype`.
   std::vector<Variable> append(std::unique_ptr<Op> op, std::vector<Variable> inputs,
                                const std::vector<Shape>& outputs, DType dtype);

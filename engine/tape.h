@@ -40,9 +40,10 @@ struct Slot {
   SlotKind kind;
   Shape shape;
   DType dtype;
-  int root;            // the slot whose memory this is a view of; itself, mostly
-  int producer = -1;   // the op that computes it
-  int64_t offset = 0;  // of a parameter: bytes into the arena
+  int root;                     // the slot whose memory this is a view of; itself, mostly
+  int producer = -1;            // the op that computes it
+  int64_t offset = 0;           // of a parameter: bytes into the arena
+  bool has_parameters = false;  // in its value: else no gradient of it is wanted
 
   int64_t bytes() const { return shape.size() * dtype_size(dtype); }
 };

@@ -78,8 +78,9 @@ Variable conv2d(const Variable& x, const Variable& w, const ConvOptions& options
               "found '{}', which is computed, expected a parameter", w.name());
   const ConvShape shape{xs[0], xs[1], xs[2], xs[3], ws[0], ws[1], options.stride, options.padding};
   const ConvPasses passes = tape.program->mode == Mode::Inference ? ConvPasses::Forward
-                            : tape.has_parameters(x.slot())       ? ConvPasses::All
-                                                                  : ConvPasses::ForwardAndFilter;
+                            : tape.program->slots[x.slot()].has_parameters
+                                ? ConvPasses::All
+                                : ConvPasses::ForwardAndFilter;
   BASIN_CHECK(options.stride >= 1 && options.padding >= 0, "[conv2d]",
               "found stride {} and padding {}, expected >= 1 and >= 0", options.stride,
               options.padding);
