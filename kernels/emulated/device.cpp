@@ -12,7 +12,6 @@
 namespace basin::emulated {
 namespace {
 
-constexpr int kMaxThreads = 1024;
 constexpr int64_t kMaxBlocks = (int64_t{1} << 31) - 1;
 constexpr size_t kMaxShared = 48 * 1024;
 
@@ -68,12 +67,11 @@ void Device::stick(const Fault& fault) {
 }
 
 void Device::release(void* data) {
-  run_until([&] {
-    return std::all_of(open_.begin(), open_.end(),
-                       [](const auto& q) { return q->tasks.empty(); }) &&
-           std::all_of(closed_.begin(), closed_.end(),
+  const auto idle = [](const auto& queues) {
+    return std::all_of(queues.begin(), queues.end(),
                        [](const auto& q) { return q->tasks.empty(); });
-  });
+  };
+  run_until([&] { return idle(open_) && idle(closed_); });
   memory_.release(data);
 }
 

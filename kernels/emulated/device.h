@@ -29,6 +29,7 @@ struct Event {
 
 // Few, and an odd number: a grid then has more work than threads.
 inline constexpr int kMultiprocessors = 3;
+inline constexpr int kMaxThreads = 1024;  // of a block
 
 struct Task {
   std::string name;

@@ -144,7 +144,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* fu
   return call("cudaFuncGetAttributes", [&] {
     require(function != nullptr, "no function");
     std::memset(attributes, 0, sizeof(*attributes));
-    attributes->maxThreadsPerBlock = 1024;
+    attributes->maxThreadsPerBlock = kMaxThreads;
   });
 }
 
