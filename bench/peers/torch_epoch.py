@@ -10,17 +10,15 @@ training and of evaluation, and the test accuracy; a warm-up step, which compile
 import argparse
 import gzip
 import os
-import sys
 import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/reference"))
-from torch_step import make  # noqa: E402
+from torch_server import make, step
 
-PEAK_RATE, MOMENTUM, PADDING = 0.1, 0.9, 4
+PEAK_RATE, PADDING = 0.1, 4
 
 
 def read_idx(folder, name, header):
@@ -67,35 +65,26 @@ def main():
     velocity = [torch.zeros_like(p) for p in params]
     x, y = dataset(args.data_dir, "train")
 
-    def gradient(images, labels):
-        for p in params:
-            p.grad = None
-        F.cross_entropy(run(images), labels).backward()
-        return [p.grad for p in params]
-
-    def step(batch, labels, rate):
+    def train(batch, labels, rate):
         images = network_input(augmented(batch))
-        g = gradient(images, labels)
-        with torch.no_grad():
-            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(g)))
-            eps = torch._foreach_mul(g, args.rho / (norm + 1e-12))
-            torch._foreach_add_(params, eps)
-        g = gradient(images, labels)
-        with torch.no_grad():
-            torch._foreach_sub_(params, eps)
-            torch._foreach_mul_(velocity, MOMENTUM)
-            torch._foreach_add_(velocity, g)
-            torch._foreach_add_(params, velocity, alpha=-rate)
+
+        def gradient():
+            for p in params:
+                p.grad = None
+            F.cross_entropy(run(images), labels).backward()
+            return [p.grad for p in params]
+
+        step(params, velocity, gradient, "sam", args.rho, rate)
 
     net.train()
-    step(x[:args.batch], y[:args.batch], 0.0)
+    train(x[:args.batch], y[:args.batch], 0.0)
     for v in velocity:
         v.zero_()
     start = time.perf_counter()
     order, steps = torch.randperm(len(x)), len(x) // args.batch
     for i in range(steps):
         take = order[i * args.batch:(i + 1) * args.batch]
-        step(x[take], y[take], PEAK_RATE * (1 - (i + 1) / steps))
+        train(x[take], y[take], PEAK_RATE * (1 - (i + 1) / steps))
     trained = time.perf_counter()
     net.eval()
     x, y = dataset(args.data_dir, "t10k")

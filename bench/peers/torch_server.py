@@ -19,7 +19,24 @@ import torch.nn.functional as F
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/reference"))
 from torch_step import make  # noqa: E402
 
-WARM_UP, CHUNK, RHO, LEARNING_RATE = 3, 32, 0.1, 0.01
+WARM_UP, CHUNK, RHO, LEARNING_RATE, MOMENTUM = 3, 32, 0.1, 0.01, 0.9
+
+
+def step(params, velocity, gradient, optimizer, rho, rate):
+    """SAM's or SGD's step on `params`, with momentum; gradient() is that of the loss where they stand."""
+    g = gradient()
+    if optimizer == "sam":
+        with torch.no_grad():
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(g)))
+            eps = torch._foreach_mul(g, rho / (norm + 1e-12))
+            torch._foreach_add_(params, eps)
+        g = gradient()
+        with torch.no_grad():
+            torch._foreach_sub_(params, eps)
+    with torch.no_grad():
+        torch._foreach_mul_(velocity, MOMENTUM)
+        torch._foreach_add_(velocity, g)
+        torch._foreach_add_(params, velocity, alpha=-rate)
 
 
 class Step:
@@ -48,19 +65,7 @@ class Step:
 
     def run(self, optimizer):
         start = time.perf_counter()
-        g = self.gradient()
-        if optimizer == "sam":
-            with torch.no_grad():
-                norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(g)))
-                eps = torch._foreach_mul(g, RHO / (norm + 1e-12))
-                torch._foreach_add_(self.params, eps)
-            g = self.gradient()
-            with torch.no_grad():
-                torch._foreach_sub_(self.params, eps)
-        with torch.no_grad():
-            torch._foreach_mul_(self.velocity, 0.9)
-            torch._foreach_add_(self.velocity, g)
-            torch._foreach_add_(self.params, self.velocity, alpha=-LEARNING_RATE)
+        step(self.params, self.velocity, self.gradient, optimizer, RHO, LEARNING_RATE)
         return 1e3 * (time.perf_counter() - start)
 
 
