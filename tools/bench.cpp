@@ -4,6 +4,7 @@
 
 #include "engine/io/file.h"
 #include "tools/bench_kernels.h"
+#include "tools/chunk_choice.h"
 #include "tools/cli.h"
 #include "tools/peer.h"
 #include "tools/scaling_bench.h"
@@ -25,11 +26,14 @@ struct Options {
 class StepTable {
  public:
   explicit StepTable(const Options& o) : o_(o) {
-    for (const std::string& name : split(o.step.optimizer.name)) {
-      StepOptions step = o.step;
+    const ModelOptions network{.name = o.model, .width = o.width};
+    const std::vector<std::string> names = split(o.step.optimizer.name);
+    StepOptions step = o.step;
+    step.optimizer.name = names[0];
+    choose_chunk(network, DType::Float32, step);  // once: all rows have the same
+    for (const std::string& name : names) {
       step.optimizer.name = name;
-      ours_.push_back(
-          std::make_unique<StepBench>(ModelOptions{.name = o.model, .width = o.width}, step));
+      ours_.push_back(std::make_unique<StepBench>(network, step));
       rows_.push_back({.model = o.model, .width = o.width, .step = step, .times = {}});
     }
   }

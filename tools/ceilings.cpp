@@ -9,8 +9,6 @@
 namespace basin {
 namespace {
 
-// Rounds of about a millisecond: on a shared machine some pass without another program's turn.
-
 constexpr int64_t kCacheFloats = 1 << 15;   // 3 arrays, 384 KiB a thread: a second-level cache
 constexpr int64_t kMemoryFloats = 1 << 24;  // 3 arrays, 192 MiB, shared out among the threads
 
@@ -57,6 +55,7 @@ Bandwidth triad_bandwidth(int threads, int rounds, int calls, int64_t n) {
 
 }  // namespace
 
+// Rounds of about a millisecond: on a shared machine some pass without another program's turn.
 Ceilings measure_ceilings(int threads) {
   const auto product = [](const Stream& stream) { return square_product(stream, kProductSize); };
   return {best_rates(threads, 60, 1, product).flops,

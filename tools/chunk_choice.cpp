@@ -1,23 +1,17 @@
 #include "tools/chunk_choice.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "kernels/elementwise.h"
+#include "tools/stopwatch.h"
 #include "tools/train_state.h"
 
 namespace basin {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr double kBudget = 0.35;   // seconds, after which no other chunk is begun
 constexpr double kClearly = 0.97;  // of the first one's cost
 constexpr int kRepeats = 2;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Of one gradient with a chunk for each thread, per example: the best of a few.
 ChunkCost cost_of(const ModelOptions& network, DType dtype, StepOptions options, int64_t chunk) {
@@ -32,9 +26,9 @@ ChunkCost cost_of(const ModelOptions& network, DType dtype, StepOptions options,
   state.replay->bind(images.data(), labels.data());
   double best = 0;
   for (int i = 0; i <= kRepeats; ++i) {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     state.replay->differentiate(state.weights, gradient, Track::No);
-    const double seconds = seconds_since(start);
+    const double seconds = watch.seconds();
     if (i == 1 || (i > 1 && seconds < best)) best = seconds;
   }
   return {chunk, 1e3 * best / static_cast<double>(chunk)};
@@ -54,11 +48,11 @@ std::string choose_chunk(const ModelOptions& network, DType dtype, StepOptions& 
   if (make_model(network).batch_norm == HasBatchNorm::Yes) {
     return "the batch is whole: batch norm needs it so";
   }
-  const auto start = Clock::now();
+  const Stopwatch watch;
   std::vector<ChunkCost> costs;
   for (const int64_t chunk : {16, 32, 8, 64}) {
-    if (!costs.empty() && (chunk > ceil_div<int64_t>(options.batch, options.threads) ||
-                           seconds_since(start) > kBudget)) {
+    if (!costs.empty() &&
+        (chunk > ceil_div<int64_t>(options.batch, options.threads) || watch.seconds() > kBudget)) {
       continue;
     }
     costs.push_back(cost_of(network, dtype, options, chunk));
@@ -66,7 +60,7 @@ std::string choose_chunk(const ModelOptions& network, DType dtype, StepOptions& 
   options.chunk = cheapest_chunk(costs);
   std::string line = fmt::format("chunks of {}; ms an example and thread:", options.chunk);
   for (const ChunkCost& cost : costs) line += fmt::format(" {}: {:.3f},", cost.chunk, cost.ms);
-  return line + fmt::format(" measured in {:.2f} s", seconds_since(start));
+  return line + fmt::format(" measured in {:.2f} s", watch.seconds());
 }
 
 }  // namespace basin

@@ -87,6 +87,15 @@ CLI::Validator one_of(const std::vector<std::string>& words) {
       "");
 }
 
+CLI::Validator picture() {
+  return CLI::Validator(
+      [](const std::string& path) -> std::string {
+        if (path.ends_with(".png") || path.ends_with(".svg")) return "";
+        return fmt::format("found '{}', expected a name that ends in .png or .svg", path);
+      },
+      "");
+}
+
 CLI::Option* add_rising_numbers(CLI::App& command, const std::string& name,
                                 std::vector<int64_t>& values, int64_t most,
                                 const std::string& help) {

@@ -30,6 +30,7 @@ CLI::Validator at_least(int64_t n);  // a whole number
 CLI::Validator between(int64_t least, int64_t most);
 CLI::Validator fraction();  // 0 to 1
 CLI::Validator one_of(const std::vector<std::string>& words);
+CLI::Validator picture();  // a file name that ends in .png or .svg
 
 // The words of an option, and what each stands for.
 template <class Value>

@@ -1,7 +1,11 @@
 #include "tools/plot.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 
+#include "engine/io/file.h"
+#include "kernels/error.h"
 #include "tools/process.h"
 
 namespace basin {
@@ -14,6 +18,16 @@ std::string run_plot(const std::vector<std::string>& arguments) {
   words.insert(words.end(), arguments.begin(), arguments.end());
   if (run_silently(words)) return "";
   return "no picture: python3 with matplotlib (python3-matplotlib) draws it, and did not run";
+}
+
+void draw_json(const std::string& kind, const std::string& json, const std::string& picture,
+               const std::string& option) {
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / fmt::format("basin-{}-{}.json", kind, getpid());
+  write_file_atomically(file.string(), json);
+  const std::string problem = run_plot({kind, file.string(), "--out", picture});
+  std::filesystem::remove(file);
+  if (!problem.empty()) fail_run(option, "{}", problem);
 }
 
 }  // namespace basin

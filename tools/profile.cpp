@@ -1,7 +1,4 @@
 // basin profile: one training step's timeline, op by op, and where its time goes.
-#include <unistd.h>
-
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "engine/io/file.h"
@@ -37,15 +34,6 @@ Json results(const Options& o, const StepBench& bench, const StepProfile& profil
   return all;
 }
 
-void draw_roofline(const std::string& picture, const Json& all) {
-  const std::filesystem::path data =
-      std::filesystem::temp_directory_path() / fmt::format("basin-profile-{}.json", getpid());
-  write_file_atomically(data.string(), all.dump());
-  const std::string failure = run_plot({"roofline", data.string(), "--out", picture});
-  std::filesystem::remove(data);
-  if (!failure.empty()) fail_run("--roofline", "{}", failure);
-}
-
 int run(Options& o, const CommonOptions& common) {
   o.step.threads = common.threads;
   StepBench bench({.name = o.model, .width = o.width}, o.step);
@@ -62,17 +50,8 @@ int run(Options& o, const CommonOptions& common) {
   }
   const Json all = results(o, bench, profile);
   if (!o.json.empty()) write_file_atomically(o.json, all.dump(2) + "\n");
-  if (!o.roofline.empty()) draw_roofline(o.roofline, all);
+  if (!o.roofline.empty()) draw_json("roofline", all.dump(), o.roofline, "--roofline");
   return 0;
-}
-
-CLI::Validator picture() {
-  return CLI::Validator(
-      [](const std::string& path) -> std::string {
-        if (path.ends_with(".png") || path.ends_with(".svg")) return "";
-        return fmt::format("found '{}', expected a name that ends in .png or .svg", path);
-      },
-      "");
 }
 
 constexpr const char* kFooter = R"(Reading the roofline:

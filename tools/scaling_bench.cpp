@@ -3,9 +3,6 @@
 // to their medians.
 #include "tools/scaling_bench.h"
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -170,21 +167,9 @@ Json fits(const std::vector<Axis>& axes) {
   return rows;
 }
 
-// Draws the picture; where there is none, that is the run's failure, as it was asked for.
-void draw(const std::string& json, const std::string& picture) {
-  const std::filesystem::path file =
-      std::filesystem::temp_directory_path() / fmt::format("basin-scaling-{}.json", getpid());
-  write_file_atomically(file.string(), json);
-  const std::string problem = run_plot({"scaling", file.string(), "--out", picture});
-  std::filesystem::remove(file);
-  if (!problem.empty()) fail_run("--plot", "{}", problem);
-}
-
 void check(const Options& o, const CommonOptions& common) {
   BASIN_CHECK(Device::parse(common.device).kind == DeviceKind::Cpu, "--device",
               "found {}, but only steps on a cpu are measured", common.device);
-  BASIN_CHECK(o.plot.empty() || o.plot.ends_with(".png") || o.plot.ends_with(".svg"), "--plot",
-              "found {}, expected a name that ends in .png or .svg", o.plot);
   // A path that cannot be written to is said before anything is measured.
   if (!o.plot.empty()) AtomicFile(o.plot);
   if (!o.json.empty()) AtomicFile(o.json);
@@ -196,10 +181,9 @@ int run(Options& o, const CommonOptions& common) {
   std::vector<Axis> axes{make_axis("batch", o.batches, o), make_axis("width", o.widths, o),
                          make_axis("threads", o.threads, o)};
   if (!common.quiet) {
-    fmt::print(
-        "{}, {}, float32, on {}\naround width {}, batch {}, {} threads; ms, {} rounds in turns\n",
-        o.model, o.step.optimizer.name, processor(), o.width, o.step.batch, o.step.threads,
-        o.repeats);
+    fmt::print("{}, {}, {}, on {}\naround width {}, batch {}, {} threads; ms, {} rounds in turns\n",
+               o.model, o.step.optimizer.name, precision_name(o.step.precision), processor(),
+               o.width, o.step.batch, o.step.threads, o.repeats);
   }
   for (Axis& axis : axes) {
     measure(axis, o.repeats);
@@ -209,16 +193,17 @@ int run(Options& o, const CommonOptions& common) {
       {"context",
        measurement_context(
            o.step.threads,
-           fmt::format("basin bench scaling --model {} --optimizer {} --width {} --batch {} "
-                       "--threads {} --batches {} --widths {} --thread-counts {} --repeats {}",
-                       o.model, o.step.optimizer.name, o.width, o.step.batch, o.step.threads,
-                       fmt::join(o.batches, ","), fmt::join(o.widths, ","),
-                       fmt::join(o.threads, ","), o.repeats))},
+           fmt::format("basin bench scaling --model {} --optimizer {} --precision {} --width {} "
+                       "--batch {} --threads {} --batches {} --widths {} --thread-counts {} "
+                       "--repeats {}",
+                       o.model, o.step.optimizer.name, precision_name(o.step.precision), o.width,
+                       o.step.batch, o.step.threads, fmt::join(o.batches, ","),
+                       fmt::join(o.widths, ","), fmt::join(o.threads, ","), o.repeats))},
       {"results", results(axes)},
       {"fits", fits(axes)}};
   const std::string text = all.dump(2) + "\n";
   if (!o.json.empty()) write_file_atomically(o.json, text);
-  if (!o.plot.empty()) draw(text, o.plot);
+  if (!o.plot.empty()) draw_json("scaling", text, o.plot, "--plot");
   return 0;
 }
 
@@ -250,7 +235,9 @@ std::pair<CLI::App*, Command> add_scaling_bench(CLI::App& bench) {
       ->check(between(1, 100000))
       ->capture_default_str();
   command->add_option("--json", o->json, "a file for results and fits")->type_name("FILE");
-  command->add_option("--plot", o->plot, "a picture, .png or .svg")->type_name("FILE");
+  command->add_option("--plot", o->plot, "a picture, .png or .svg")
+      ->check(picture())
+      ->type_name("FILE");
   add_step_options(*command, o->step);
   command->footer(
       "Each axis is varied alone, around --batch, --width and --threads; a power law is fitted to\n"

@@ -1,28 +1,32 @@
 #include "tools/step_bench.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "engine/device.h"
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "tools/chunk_choice.h"
 #include "tools/kernel_runs.h"
 #include "tools/op_cost.h"
+#include "tools/stopwatch.h"
 
 namespace basin {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int kWarmUp = 3;
 constexpr double kLearningRate = 0.01;
 
 template <class Body>
 double milliseconds(const Body& body) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   body();
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  return 1e3 * watch.seconds();
+}
+
+StepOptions with_chosen_chunk(const ModelOptions& network, StepOptions options) {
+  choose_chunk(network, DType::Float32, options);
+  return options;
 }
 
 }  // namespace
@@ -35,9 +39,9 @@ double median(std::vector<double> values) {
 }
 
 StepBench::StepBench(const ModelOptions& network, const StepOptions& o)
-    : options_(o),
+    : options_(with_chosen_chunk(network, o)),
       stream_(Stream::cpu(o.threads)),
-      state_(stream_, network, DType::Float32, o, 0),
+      state_(stream_, network, DType::Float32, options_, 0),
       gradient_(state_.weights.sibling(stream_)),
       point_(state_.weights.sibling(stream_)),
       velocity_(state_.weights.sibling(stream_)),
@@ -75,7 +79,8 @@ template <class Body>
 std::vector<ThreadTrace> StepBench::traced(const Body& body) {
   const ChunkedReplay& replay = *state_.replay;
   const size_t chunks = ceil_div<int64_t>(options_.batch, replay.chunk());
-  const ThreadTrace empty(Clock::now(), 2 * passes_ * chunks * replay.program().nodes.size());
+  const ThreadTrace empty(ThreadTrace::Clock::now(),
+                          2 * passes_ * chunks * replay.program().nodes.size());
   std::vector<ThreadTrace> threads(replay.replayers(), empty);
   observed([&](int t) { return &threads[t]; }, body);
   return threads;

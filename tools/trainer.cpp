@@ -1,6 +1,5 @@
 #include "tools/trainer.h"
 
-#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "tools/chunk_choice.h"
 #include "tools/evaluation.h"
 #include "tools/run_files.h"
+#include "tools/stopwatch.h"
 
 namespace basin {
 namespace {
@@ -36,10 +36,6 @@ class SignalWatch {
  private:
   struct sigaction old_[2];
 };
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Everything that a run holds; what a checkpoint must bring back is `progress_` and the arenas.
 class Run {
@@ -80,7 +76,7 @@ class Run {
     TrainResult result;
     const auto save = [&] { files.save(progress_, state_); };
     while (progress_.epoch <= o_.epochs) {
-      const auto start = std::chrono::steady_clock::now();
+      const Stopwatch watch;
       const double rate = train_epoch();
       if (SignalWatch::pending() != 0) {
         save();
@@ -88,7 +84,7 @@ class Run {
         break;
       }
       const int64_t steps = loader_.batches();
-      const double train_seconds = seconds_since(start);
+      const double train_seconds = watch.seconds();
       if (!evaluate) evaluate.emplace(state_, data_.test, o_.step);
       const auto [test_loss, test_accuracy] = (*evaluate)(stream_, state_.weights);
       const EpochMetrics metrics{
@@ -101,7 +97,7 @@ class Run {
           .learning_rate = rate,
           .images_per_second =
               static_cast<double>((steps - first_step_) * o_.step.batch) / train_seconds,
-          .seconds = seconds_since(start)};
+          .seconds = watch.seconds()};
       progress_.epochs.push_back(metrics);
       ++progress_.epoch;
       progress_.step_in_epoch = 0;
@@ -141,7 +137,7 @@ class Run {
       return learning_rate(o_.schedule, o_.lr, t, o_.epochs);
     };
     double rate = rate_at(first_step_);  // stays where a run resumes after an epoch's last step
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     for (int64_t i = first_step_; i < steps; ++i) {
       if (SignalWatch::pending() != 0) return rate;
       rate = rate_at(i + 1);
@@ -164,7 +160,7 @@ class Run {
                           correct / static_cast<double>(o_.step.batch));
       observer_.step_done(progress_.epoch, i + 1, steps, loss,
                           progress_.correct_sum / static_cast<double>((i + 1) * o_.step.batch),
-                          rate, done * static_cast<double>(o_.step.batch) / seconds_since(start));
+                          rate, done * static_cast<double>(o_.step.batch) / watch.seconds());
     }
     return rate;
   }

@@ -41,20 +41,33 @@ void check_kernel(int64_t kernel, int64_t stride, int64_t padding) {
 }
 
 template <class T>
-class ConvTest : public testing::Test {};
+class ConvTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::is_same_v<T, bfloat16> && !cpu::has_bfloat16()) {
+      GTEST_SKIP() << "found " << cpu::instruction_set();
+    }
+  }
+};
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(ConvTest, Scalars);
+using ConvBfloat16 = ConvTest<bfloat16>;
 
-TYPED_TEST(ConvTest, Kernel3Stride1) {
+template <class T>
+class ConvKernels : public ConvTest<T> {};
+using StoredScalars = testing::Types<float, double, bfloat16>;
+TYPED_TEST_SUITE(ConvKernels, StoredScalars);
+
+TYPED_TEST(ConvKernels, Kernel3Stride1) {
   check_kernel<TypeParam>(3, 1, 1);
 }
-TYPED_TEST(ConvTest, Kernel3Stride2) {
+TYPED_TEST(ConvKernels, Kernel3Stride2) {
   check_kernel<TypeParam>(3, 2, 1);
 }
-TYPED_TEST(ConvTest, Kernel1Stride1) {
+TYPED_TEST(ConvKernels, Kernel1Stride1) {
   check_kernel<TypeParam>(1, 1, 0);
 }
-TYPED_TEST(ConvTest, Kernel1Stride2) {
+TYPED_TEST(ConvKernels, Kernel1Stride2) {
   check_kernel<TypeParam>(1, 2, 0);
 }
 TYPED_TEST(ConvTest, OtherKernels) {
@@ -82,26 +95,6 @@ TEST(ConvShortcut, StaysWithinItsMemory) {
   }
 }
 
-// bfloat16, where this processor multiplies it.
-class ConvBfloat16 : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!cpu::has_bfloat16()) GTEST_SKIP() << "found " << cpu::instruction_set();
-  }
-};
-
-TEST_F(ConvBfloat16, Kernel3Stride1) {
-  check_kernel<bfloat16>(3, 1, 1);
-}
-TEST_F(ConvBfloat16, Kernel3Stride2) {
-  check_kernel<bfloat16>(3, 2, 1);
-}
-TEST_F(ConvBfloat16, Kernel1Stride1) {
-  check_kernel<bfloat16>(1, 1, 0);
-}
-TEST_F(ConvBfloat16, Kernel1Stride2) {
-  check_kernel<bfloat16>(1, 2, 0);
-}
 TEST_F(ConvBfloat16, WeightsAreRoundedWhereTheyArePacked) {
   ConvCase<bfloat16> c({2, 5, 5, 4, 4, 3, 1, 1});
   for (float& w : c.w) w *= 1 + 0.9F / 512;  // below half a step

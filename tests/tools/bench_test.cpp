@@ -1,9 +1,8 @@
 // `basin bench`: what it prints and writes; speeds are not judged.
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
-#include "tests/support/cli.h"
+#include "tests/support/measured.h"
 #include "tools/step_bench.h"
 
 namespace basin::test {
@@ -12,8 +11,6 @@ namespace {
 using Json = nlohmann::json;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
-
-const Words kSmall{"--model", "resnet_tiny_gn", "--width", "4", "--batch", "20", "--threads", "2"};
 
 TEST(Bench, Median) {
   EXPECT_EQ(median({3}), 3);
@@ -29,9 +26,7 @@ TEST(Bench, StepWritesWhatItMeasured) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("chunks of 10"));
   const Json all = Json::parse(bytes_of(path));
-  for (const char* key :
-       {"processor", "instruction_set", "libraries", "threads", "date", "command"})
-    EXPECT_TRUE(all["context"].contains(key)) << key;
+  expect_context(all);
   ASSERT_EQ(all["results"].size(), 2U);
   const Json &sgd = all["results"][0], &sam = all["results"][1];
   EXPECT_EQ(sgd["optimizer"], "sgd");

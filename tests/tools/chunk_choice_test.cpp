@@ -36,6 +36,21 @@ TEST(ChunkChoice, IsForNetworksThatMayBeCut) {
   EXPECT_EQ(line.find(" 64: "), std::string::npos) << line;  // more than a thread's share
 }
 
+TEST(ChunkChoice, WhatIsBenchedHasIt) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"bench", "step", "--repeats", "1"}, {"profile", "--rows", "1"}}) {
+    const ProgramResult result = run_program(
+        command + std::vector<std::string>{"--model", "mlp", "--width", "4", "--batch", "32",
+                                           "--threads", "1", "--chunk", "measure"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    bool measured = false;  // among 8, 16 and 32
+    for (const char* chunk : {" 8,", " 16,", " 32,"}) {
+      measured |= result.out.find(std::string("chunks of") + chunk) != std::string::npos;
+    }
+    EXPECT_TRUE(measured) << result.out;
+  }
+}
+
 TEST(ChunkChoice, ARunPrintsAndKeepsIt) {
   const Folder folder;
   const std::vector<std::string> words = {

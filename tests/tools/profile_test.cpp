@@ -1,9 +1,8 @@
 // `basin profile`: what it prints and writes; speeds are not judged.
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
-#include "tests/support/cli.h"
+#include "tests/support/measured.h"
 #include "tools/plot.h"
 
 namespace basin::test {
@@ -12,8 +11,6 @@ namespace {
 using Json = nlohmann::json;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
-
-const Words kSmall{"--model", "resnet_tiny_gn", "--width", "4", "--batch", "20", "--threads", "2"};
 
 TEST(Profile, EveryOpOfEveryChunkIsInTheTrace) {
   const Folder folder;
@@ -55,10 +52,8 @@ TEST(Profile, TheFileHasEveryField) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "");
   const Json all = Json::parse(bytes_of(path));
-  for (const char* key :
-       {"processor", "instruction_set", "libraries", "threads", "chunk", "date", "command"}) {
-    EXPECT_TRUE(all["context"].contains(key)) << key;
-  }
+  expect_context(all);
+  EXPECT_TRUE(all["context"].contains("chunk"));
   EXPECT_EQ(all["model"], "resnet_tiny_gn");
   EXPECT_EQ(all["batch"], 20);
   EXPECT_GT(all["step_ms"], 0);

@@ -1,10 +1,9 @@
 // `basin bench scaling`: what it prints and writes, and what it refuses; speeds are not judged.
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "models/model.h"
-#include "tests/support/cli.h"
+#include "tests/support/measured.h"
 
 namespace basin::test {
 namespace {
@@ -28,9 +27,7 @@ TEST(Scaling, EachAxisIsVariedAlone) {
   const ProgramResult result = run_program(kTiny + Words{"--json", path});
   ASSERT_EQ(result.code, 0) << result.err;
   const Json all = Json::parse(bytes_of(path));
-  for (const char* key :
-       {"processor", "instruction_set", "libraries", "threads", "date", "command"})
-    EXPECT_TRUE(all["context"].contains(key)) << key;
+  expect_context(all);
   EXPECT_THAT(all["context"]["command"].get<std::string>(), HasSubstr("--batches 3,6,12"));
 
   std::vector<Words> points;
@@ -103,13 +100,18 @@ TEST(Scaling, TheFitsAreOfTheMedians) {
   EXPECT_EQ(results[3]["parts_ms"]["descent"], results[3]["update_ms"]["median"]);
 }
 
+// One point an axis, but for the widths.
+ProgramResult linear_with_widths(const std::string& widths, const std::string& json) {
+  return run_program({"bench", "scaling", "--model", "linear", "--batch", "4", "--threads", "1",
+                      "--batches", "4", "--widths", widths, "--thread-counts", "1", "--repeats",
+                      "1", "--json", json});
+}
+
 // The linear model has no width: its parameters stay, and nothing is fitted against them.
 TEST(Scaling, ParametersThatStayTheSameAreNoAxis) {
   const Folder folder;
   const std::string path = folder.file("s.json");
-  const ProgramResult result = run_program(
-      {"bench", "scaling", "--model", "linear", "--batch", "4", "--threads", "1", "--batches", "4",
-       "--widths", "4,8", "--thread-counts", "1", "--repeats", "1", "--json", path});
+  const ProgramResult result = linear_with_widths("4,8", path);
   ASSERT_EQ(result.code, 0) << result.err;
   const Json fits = Json::parse(bytes_of(path))["fits"];
   ASSERT_EQ(fits.size(), 1U);
@@ -119,9 +121,7 @@ TEST(Scaling, ParametersThatStayTheSameAreNoAxis) {
 TEST(Scaling, OnePointHasNoFit) {
   const Folder folder;
   const std::string path = folder.file("s.json");
-  const ProgramResult result = run_program(
-      {"bench", "scaling", "--model", "linear", "--batch", "4", "--threads", "1", "--batches", "4",
-       "--widths", "16", "--thread-counts", "1", "--repeats", "1", "--json", path});
+  const ProgramResult result = linear_with_widths("16", path);
   ASSERT_EQ(result.code, 0) << result.err;
   for (const char* axis : {"batch", "width", "threads"}) {
     EXPECT_THAT(result.out, HasSubstr(std::string("one point: no fit against ") + axis));
@@ -146,7 +146,7 @@ TEST(Scaling, WrongUse) {
   refused({"--model", "nonsense"}, {"--model", "'nonsense'"});
   refused({"--widths", "4,5"}, {"width", "found 5"});  // groups of two channels
   refused({"--repeats", "0"}, {"--repeats"});
-  refused({"--plot", "s.gif"}, {"--plot: found s.gif", ".png or .svg"});
+  refused({"--plot", "s.gif"}, {"--plot: found 's.gif'", ".png or .svg"});
   refused({"--plot", "/nonexistent/s.png"}, {"/nonexistent/s.png"});
   refused({"--json", "/nonexistent/s.json"}, {"/nonexistent/s.json"});
   refused({"--device", "tpu"}, {"--device", "tpu"});
