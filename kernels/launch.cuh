@@ -19,12 +19,13 @@
 namespace basin {
 
 struct CudaStream {
-  explicit CudaStream(int index);
+  CudaStream(int index, Tf32 tf32);
   ~CudaStream();
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
 
   int index;
+  Tf32 tf32;
   int multiprocessors = 0;
   cudaStream_t stream = nullptr;
   cublasLtHandle_t blas = nullptr;

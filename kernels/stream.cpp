@@ -19,10 +19,10 @@ Stream Stream::cpu(int threads) {
   return Stream(DeviceKind::Cpu, 0, threads);
 }
 
-Stream Stream::cuda(int index) {
+Stream Stream::cuda(int index, Tf32 tf32) {
   if constexpr (kHasCuda) {
     Stream stream(DeviceKind::Cuda, index, 1);
-    stream.cuda_ = cuda::open_stream(index);
+    stream.cuda_ = cuda::open_stream(index, tf32);
     return stream;
   }
   fail("--device cuda", "{}", kNotBuilt);

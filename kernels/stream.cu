@@ -37,7 +37,7 @@ std::string unusable(int index) {
 
 }  // namespace
 
-CudaStream::CudaStream(int index) : index(index) {
+CudaStream::CudaStream(int index, Tf32 tf32) : index(index), tf32(tf32) {
   BASIN_CUDA_CALL(cudaSetDevice(index));
   BASIN_CUDA_CALL(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, index));
   BASIN_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
@@ -53,7 +53,7 @@ CudaStream::~CudaStream() {
 
 namespace cuda {
 
-std::shared_ptr<CudaStream> open_stream(int index) {
+std::shared_ptr<CudaStream> open_stream(int index, Tf32 tf32) {
   std::string why;
   const int count = count_devices(why);
   BASIN_CHECK(count > 0, "--device cuda", "no CUDA device was found (driver: {})", why);
@@ -62,7 +62,7 @@ std::shared_ptr<CudaStream> open_stream(int index) {
   why = unusable(index);
   BASIN_CHECK(why.empty(), "--device cuda", "device {} cannot run this build (driver: {})", index,
               why);
-  return std::make_shared<CudaStream>(index);
+  return std::make_shared<CudaStream>(index, tf32);
 }
 
 void synchronize(CudaStream& stream) {

@@ -12,6 +12,9 @@ namespace basin {
 
 enum class DeviceKind { Cpu, Cuda };
 
+// Whether a GPU's tensor cores may multiply float32 with 10 bits of significand (TF32).
+enum class Tf32 { No, Yes };
+
 // The CUDA stream, its cuBLAS and cuDNN handles and the device's properties (stream.cu).
 struct CudaStream;
 
@@ -19,8 +22,9 @@ class Stream {
  public:
   // threads >= 1: how many threads work inside one kernel.
   static Stream cpu(int threads);
-  // The device's index; throws Error(Usage) in one line where there is no such device.
-  static Stream cuda(int index);
+  // The device's index; throws Error(Usage) in one line where there is no such device. `tf32` is
+  // for the products and convolutions that run on the stream.
+  static Stream cuda(int index, Tf32 tf32 = Tf32::No);
 
   DeviceKind kind() const { return kind_; }
   bool is_cuda() const { return kHasCuda && kind_ == DeviceKind::Cuda; }
@@ -47,7 +51,7 @@ std::string cuda_device_description(int index);
 
 // The CUDA side of the above (stream.cu).
 namespace cuda {
-std::shared_ptr<CudaStream> open_stream(int index);
+std::shared_ptr<CudaStream> open_stream(int index, Tf32 tf32);
 void synchronize(CudaStream& stream);
 int device_count();
 std::string device_description(int index);
