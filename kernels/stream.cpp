@@ -44,6 +44,13 @@ std::string cuda_device_description(int index) {
   return kNotBuilt;
 }
 
+DeviceMemory device_memory([[maybe_unused]] const Stream& stream) {
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) return cuda::device_memory(stream.cuda_stream());
+  }
+  return {};
+}
+
 void require_cpu(const Stream& stream, const char* where) {
   BASIN_CHECK(!stream.is_cuda(), where, "found a CUDA stream, but it runs on a CPU only so far");
 }

@@ -88,5 +88,12 @@ std::string device_description(int index) {
                      why.empty() ? "" : "; cannot run this build: ", why);
 }
 
+DeviceMemory device_memory(const CudaStream& stream) {
+  size_t free = 0, total = 0;
+  BASIN_CUDA_CALL(cudaSetDevice(stream.index));
+  BASIN_CUDA_CALL(cudaMemGetInfo(&free, &total));
+  return {static_cast<int64_t>(free), static_cast<int64_t>(total)};
+}
+
 }  // namespace cuda
 }  // namespace basin

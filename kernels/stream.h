@@ -49,12 +49,19 @@ int cuda_device_count();
 // "NVIDIA H100, compute capability 9.0, 80 GiB", or why there is no such usable device.
 std::string cuda_device_description(int index);
 
+// A device's memory in bytes, whoever has taken what is not free; a CPU's is not told: 0 and 0.
+struct DeviceMemory {
+  int64_t free = 0, total = 0;
+};
+DeviceMemory device_memory(const Stream& stream);
+
 // The CUDA side of the above (stream.cu).
 namespace cuda {
 std::shared_ptr<CudaStream> open_stream(int index, Tf32 tf32);
 void synchronize(CudaStream& stream);
 int device_count();
 std::string device_description(int index);
+DeviceMemory device_memory(const CudaStream& stream);
 }  // namespace cuda
 
 // Throws Error(Usage) on a CUDA stream: for the kernels that have only a CPU side so far.

@@ -22,7 +22,11 @@ MAY_INCLUDE = {
 }
 CODE = {".h", ".cpp", ".cuh", ".cu"}
 SPEAKS_CUDA = {"kernels/platform.h", "kernels/launch.cuh",
-               "tests/kernels/emulated/runtime_test.cpp"}  # it calls the runtime by itself
+               # They call the runtime by itself.
+               "tests/kernels/emulated/fixture.cuh",
+               "tests/kernels/emulated/graphs_test.cpp",
+               "tests/kernels/emulated/host_memory_test.cpp",
+               "tests/kernels/emulated/runtime_test.cpp"}
 CUDA_WORD = re.compile(
     r"\b(cuda[A-Z]\w*|cuda_(?:runtime|fp16|bf16)\w*|cublas\w*|cudnn\w*"
     r"|__(?:global|device|host|shared|syncthreads|shfl_\w+)_*|threadIdx|blockIdx)\b")
@@ -32,7 +36,7 @@ MAX_LINES = 400
 # bench reach, and what numbers do not pass through.
 PART_OF = {"batch_norm_act": "norm_act", "conv_onednn": "conv", "conv_reference": "conv",
            "conv_strided": "conv", "thin_product": "gemm", "winograd": "conv"}
-NO_FAMILY = {"error", "onednn", "simd", "stream"}
+NO_FAMILY = {"error", "graph", "onednn", "pinned", "simd", "stream"}
 
 TOKEN = re.compile(
     r'//[^\n]*|/\*.*?\*/|R"(?P<tag>[^(\s]*)\(.*?\)(?P=tag)"'

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 #include <numeric>
+#include <utility>
 
 #include "kernels/emulated/signals.h"
 
@@ -14,15 +15,11 @@ namespace {
 
 constexpr int64_t kMaxBlocks = (int64_t{1} << 31) - 1;
 constexpr size_t kMaxShared = 48 * 1024;
+constexpr int64_t kPinned = int64_t{1} << 40;  // no less than the host has
 
 std::unique_ptr<Device>& slot() {
   static std::unique_ptr<Device> device;
   return device;
-}
-
-template <class T>
-bool holds(const std::vector<std::unique_ptr<T>>& all, const T* one) {
-  return std::any_of(all.begin(), all.end(), [&](const auto& p) { return p.get() == one; });
 }
 
 }  // namespace
@@ -37,6 +34,11 @@ Device& device() {
   return *slot();
 }
 
+Counts counts() {
+  const std::lock_guard lock(device_lock());
+  return device().counts();
+}
+
 void reset_device(const Settings& settings) {
   const std::lock_guard lock(device_lock());
   slot().reset();
@@ -44,15 +46,19 @@ void reset_device(const Settings& settings) {
 }
 
 Device::Device(const Settings& settings)
-    : settings_(settings), order_(settings.seed), memory_(settings.memory) {
-  watch_signals(memory_);
+    : settings_(settings),
+      order_(settings.seed),
+      memory_(settings.memory, "buffer"),
+      pinned_(kPinned, "pinned buffer") {
+  watch_signals(memory_, pinned_);
 }
 
 void Device::enter(const std::string& call) {
   if (faulted_) throw sticky_;
   if (!settings_.fail_call.empty() && settings_.fail_call != call) return;
   if (++calls_ != settings_.fail_at) return;
-  const Fault fault{call == "cudaMalloc" ? Status::OutOfMemory : Status::Unknown,
+  const bool allocates = call == "cudaMalloc" || call == "cudaHostAlloc";
+  const Fault fault{allocates ? Status::OutOfMemory : Status::Unknown,
                     fmt::format("asked for: call {} fails", calls_)};
   if (call.ends_with("Synchronize")) stick(fault);
   throw fault;
@@ -61,58 +67,65 @@ void Device::enter(const std::string& call) {
 void Device::stick(const Fault& fault) {
   faulted_ = true;
   sticky_ = fault;
-  for (const auto* queues : {&open_, &closed_}) {
+  for (const auto* queues : {&queues_.all(), &std::as_const(closed_)}) {
     for (const auto& queue : *queues) queue->tasks.clear();
   }
 }
 
+void* Device::allocate(size_t bytes) {
+  ++counts_.allocations;
+  return memory_.allocate(bytes);
+}
+
+void* Device::allocate_pinned(size_t bytes) {
+  ++counts_.allocations;
+  return pinned_.allocate(bytes);
+}
+
 void Device::release(void* data) {
+  ++counts_.waits;
   const auto idle = [](const auto& queues) {
     return std::all_of(queues.begin(), queues.end(),
                        [](const auto& q) { return q->tasks.empty(); });
   };
-  run_until([&] { return idle(open_) && idle(closed_); });
+  run_until([&] { return idle(queues_.all()) && idle(closed_); });
   memory_.release(data);
 }
 
 Queue* Device::open_queue() {
-  return open_.emplace_back(std::make_unique<Queue>()).get();
+  return queues_.add(std::make_unique<Queue>());
 }
 
 void Device::close_queue(Queue* queue) {
-  require(queue);
-  const auto at = std::find_if(open_.begin(), open_.end(),
-                               [&](const auto& open) { return open.get() == queue; });
-  closed_.push_back(std::move(*at));
-  open_.erase(at);
+  refuse_in_capture(queue, "the stream is being captured");
+  closed_.push_back(queues_.remove(queue));
 }
 
 Event* Device::open_event() {
-  return events_.emplace_back(std::make_unique<Event>()).get();
+  return events_.add(std::make_unique<Event>());
 }
 
 void Device::close_event(Event* event) {
-  require(event);
-  std::erase_if(events_, [&](const auto& open) { return open.get() == event; });
+  events_.remove(event);
 }
 
 void Device::require(const Queue* queue) const {
-  if (!holds(open_, queue)) {
-    throw Fault{Status::InvalidHandle, queue == nullptr
-                                           ? "the default stream is not emulated"
-                                           : "not a stream, or one that was destroyed"};
-  }
-}
-
-void Device::require(const Event* event) const {
-  if (!holds(events_, event)) {
-    throw Fault{Status::InvalidHandle, "not an event, or one that was destroyed"};
-  }
+  if (queue == nullptr) throw Fault{Status::InvalidHandle, "the default stream is not emulated"};
+  queues_.require(queue);
 }
 
 void Device::put(Queue* queue, Task task) {
   require(queue);
-  queue->tasks.push_back(std::move(task));
+  if (queue->captured.capture == nullptr) ++counts_.others;
+  push(queue, std::move(task));
+}
+
+void Device::push(Queue* queue, Task task) {
+  if (queue->captured.capture != nullptr) {
+    queue->captured.capture->add(*queue, std::move(task));
+  } else {
+    queue->tasks.push_back(std::move(task));
+  }
 }
 
 void Device::check(const Kernel& kernel) {
@@ -133,37 +146,59 @@ void Device::check(const Kernel& kernel) {
 void Device::put(Queue* queue, Kernel kernel) {
   require(queue);
   check(kernel);
+  if (queue->captured.capture == nullptr) ++counts_.kernels;
   const std::string name = kernel.name;
-  put(queue, Task{name, [this, kernel = std::move(kernel)] { run(kernel); }, nullptr});
+  push(queue, Task{name, [this, kernel = std::move(kernel)] { run(kernel); }, nullptr});
 }
 
 void Device::record(Event* event, Queue* queue) {
-  require(event);
+  events_.require(event);
+  require(queue);
+  if (queue->captured.capture != nullptr) queue->captured.capture->require_valid();
+  event->mark = nullptr;
+  event->captured = queue->captured;
+  if (queue->captured.capture != nullptr) return;
   event->mark = std::make_shared<Mark>();
-  put(queue, Task{"event", [mark = event->mark] { mark->reached = true; }, nullptr});
+  push(queue, Task{"event", [mark = event->mark] { mark->reached = true; }, nullptr});
 }
 
 void Device::wait(Queue* queue, Event* event) {
-  require(event);
-  put(queue, Task{"wait", [] {}, event->mark});
+  events_.require(event);
+  require(queue);
+  if (event->captured.capture != nullptr) return Capture::join(*queue, *event);
+  if (event->mark == nullptr) return;  // never recorded
+  if (queue->captured.capture != nullptr) {
+    queue->captured.capture->refuse(Status::CaptureIsolation, "the event is of no capture");
+  }
+  push(queue, Task{"wait", [] {}, event->mark});
 }
 
 void Device::finish(Queue* queue) {
-  require(queue);
+  refuse_in_capture(queue, "the stream is being captured");
+  ++counts_.waits;
   run_until([&] { return queue->tasks.empty(); });
 }
 
 void Device::finish(Event* event) {
-  require(event);
+  refuse_captured(event);
+  ++counts_.waits;
   if (event->mark == nullptr) return;
   run_until([mark = event->mark] { return mark->reached; });
+}
+
+bool Device::is_reached(Event* event) {
+  refuse_captured(event);
+  if (event->mark == nullptr) return true;
+  bool time_is_over = order_.below(2) == 0;
+  run_until([&] { return event->mark->reached || std::exchange(time_is_over, true); });
+  return event->mark->reached;
 }
 
 void Device::run_until(const std::function<bool()>& done) {
   const Memory::Window open(memory_);
   while (!faulted_ && !done()) {
     std::vector<Queue*> ready;
-    for (const auto* queues : {&open_, &closed_}) {
+    for (const auto* queues : {&queues_.all(), &std::as_const(closed_)}) {
       for (const auto& queue : *queues) {
         if (queue->tasks.empty()) continue;
         const Task& first = queue->tasks.front();
@@ -181,21 +216,28 @@ void Device::run_until(const std::function<bool()>& done) {
 }
 
 void Device::run(Task& task) {
+  const auto require_intact = [](const Memory& memory, const char* who) {
+    const std::string damage = memory.damage();
+    if (!damage.empty()) throw Fault{Status::IllegalAddress, who + damage};
+  };
   try {
     const Running running(task.name);
+    require_intact(pinned_, "before it, the host ");
     task.run();
-    if (const std::string damage = memory_.damage(); !damage.empty()) {
-      throw Fault{Status::IllegalAddress, damage};
-    }
+    require_intact(memory_, "");
+    require_intact(pinned_, "");
   } catch (const Fault& fault) {
-    stick({fault.status, fmt::format("{}: {}", task.name, fault.detail)});
+    // An argument was checked with the call: one that is wrong by now is an address.
+    const bool late = fault.status == Status::InvalidValue;
+    stick({late ? Status::IllegalAddress : fault.status,
+           fmt::format("{}: {}", task.name, fault.detail)});
   }
 }
 
 void Device::check_parameters(const Kernel& kernel) const {
   for (size_t i = 0; i < kernel.pointers.size(); ++i) {
     for (const void* pointer : kernel.pointers[i]) {
-      if (!memory_.owns(pointer) && is_mapped(pointer)) {
+      if (!memory_.owns(pointer) && !pinned_.owns(pointer) && is_mapped(pointer)) {
         throw Fault{Status::IllegalAddress,
                     fmt::format("parameter {} points to host memory", i + 1)};
       }

@@ -28,7 +28,8 @@ BASIN_NO_ASAN bool all_sentinels(const std::byte* begin, const std::byte* end) {
 
 }  // namespace
 
-Memory::Memory(int64_t capacity) : capacity_(capacity), free_(capacity) {
+Memory::Memory(int64_t capacity, const char* kind)
+    : kind_(kind), capacity_(capacity), free_(capacity) {
   void* arena =
       mmap(nullptr, kArena, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (arena == MAP_FAILED) throw std::bad_alloc();
@@ -115,17 +116,17 @@ std::string Memory::describe(const void* address) const {
   if (!owns(address)) return "host memory";
   const Buffer* live = find(live_, address);
   const Buffer* buffer = live != nullptr ? live : find(freed_, address);
-  if (buffer == nullptr) return "device memory that was never allocated";
-  return fmt::format("byte {} of a {}buffer of {} bytes",
+  if (buffer == nullptr) return fmt::format("a {} that was never allocated", kind_);
+  return fmt::format("byte {} of a {}{} of {} bytes",
                      static_cast<const std::byte*>(address) - buffer->data,
-                     live != nullptr ? "" : "freed ", buffer->bytes);
+                     live != nullptr ? "" : "freed ", kind_, buffer->bytes);
 }
 
 std::string Memory::damage() const {
   for (const auto& [begin, buffer] : live_) {
     const bool before = !all_sentinels(begin, buffer.data);
     if (before || !all_sentinels(buffer.data + buffer.bytes, buffer.end)) {
-      return fmt::format("wrote {} a buffer of {} bytes", before ? "before" : "behind",
+      return fmt::format("wrote {} a {} of {} bytes", before ? "before" : "behind", kind_,
                          buffer.bytes);
     }
   }

@@ -1,6 +1,7 @@
-// Device memory that behaves like one: the host faults when it touches it, fresh bytes are NaN,
+// Memory that behaves like a device's: the host faults when it touches it, fresh bytes are NaN,
 // every buffer stands between sentinels and before an unmapped page, and an address is never given
-// out twice, so that a freed buffer stays out of reach.
+// out twice, so that a freed buffer stays out of reach. Pinned memory is the same with a Window
+// that stays open.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,8 @@ namespace basin::emulated {
 
 class Memory {
  public:
-  explicit Memory(int64_t capacity);
+  // `kind`: what an error calls its buffers.
+  Memory(int64_t capacity, const char* kind);
   ~Memory();
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
@@ -20,10 +22,11 @@ class Memory {
   // `bytes` of 256-byte aligned memory; Fault(OutOfMemory) says what is free.
   void* allocate(size_t bytes);
   int64_t capacity() const { return capacity_; }
+  int64_t free() const { return free_; }
   // Fault(InvalidValue) for what allocate() did not return, or has been released.
   void release(void* data);
 
-  // Whether any of the addresses is the device's.
+  // Whether the address is one of this memory's.
   bool owns(const void* data) const;
   // Fault(InvalidValue) unless [data, data + bytes) lies in one live buffer.
   void require(const void* data, size_t bytes, const char* what) const;
@@ -56,6 +59,7 @@ class Memory {
   // The buffer in, or right behind, whose pages an address lies; null where there is none.
   static const Buffer* find(const Buffers& buffers, const void* address);
 
+  const char* kind_;
   std::byte *arena_, *cursor_;
   int64_t capacity_, free_;
   int windows_ = 0;

@@ -1,78 +1,71 @@
 // The runtime's functions that Basin calls, with their signatures from CUDA's headers, on the
-// emulated device. The linker names one that is missing here.
+// emulated device: errors, devices, streams and events. memory.cu and graphs.cu have the others.
+// The linker names one that is missing.
 #include <cuda_runtime.h>
-#include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "kernels/emulated/device.h"
-#include "kernels/error.h"
+#include "kernels/emulated/call.h"
 
 namespace basin::emulated {
 namespace {
 
 struct Named {
+  Status status;
   cudaError_t code;
   const char *name, *text;
 };
-// In the order of Status.
 constexpr Named kErrors[] = {
-    {cudaSuccess, "cudaSuccess", "no error"},
-    {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
-    {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
-    {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
-    {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration",
+    {Status::Success, cudaSuccess, "cudaSuccess", "no error"},
+    {Status::InvalidValue, cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
+    {Status::OutOfMemory, cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+    {Status::InvalidConfiguration, cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration",
      "invalid configuration argument"},
-    {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
-    {cudaErrorIllegalAddress, "cudaErrorIllegalAddress",
+    {Status::InvalidDevice, cudaErrorInvalidDevice, "cudaErrorInvalidDevice",
+     "invalid device ordinal"},
+    {Status::InvalidHandle, cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle",
+     "invalid resource handle"},
+    {Status::IllegalState, cudaErrorIllegalState, "cudaErrorIllegalState",
+     "the operation cannot be performed in the present state"},
+    {Status::NotReady, cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+    {Status::IllegalAddress, cudaErrorIllegalAddress, "cudaErrorIllegalAddress",
      "an illegal memory access was encountered"},
-    {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
-    {cudaErrorUnknown, "cudaErrorUnknown", "unknown error"},
+    {Status::LaunchFailure, cudaErrorLaunchFailure, "cudaErrorLaunchFailure",
+     "unspecified launch failure"},
+    {Status::CaptureUnsupported, cudaErrorStreamCaptureUnsupported,
+     "cudaErrorStreamCaptureUnsupported", "operation not permitted when stream is capturing"},
+    {Status::CaptureInvalidated, cudaErrorStreamCaptureInvalidated,
+     "cudaErrorStreamCaptureInvalidated",
+     "operation failed due to a previous error during capture"},
+    {Status::CaptureMerge, cudaErrorStreamCaptureMerge, "cudaErrorStreamCaptureMerge",
+     "operation would result in a merge of separate capture sequences"},
+    {Status::CaptureUnmatched, cudaErrorStreamCaptureUnmatched, "cudaErrorStreamCaptureUnmatched",
+     "capture was not ended in the same stream as it began"},
+    {Status::CaptureUnjoined, cudaErrorStreamCaptureUnjoined, "cudaErrorStreamCaptureUnjoined",
+     "capturing stream has unjoined work"},
+    {Status::CaptureIsolation, cudaErrorStreamCaptureIsolation, "cudaErrorStreamCaptureIsolation",
+     "dependency created on uncaptured work in another stream"},
+    {Status::CapturedEvent, cudaErrorCapturedEvent, "cudaErrorCapturedEvent",
+     "operation not permitted on an event last recorded in a capturing stream"},
+    {Status::CaptureWrongThread, cudaErrorStreamCaptureWrongThread,
+     "cudaErrorStreamCaptureWrongThread",
+     "attempt to terminate a thread-local capture sequence from another thread"},
+    {Status::Unknown, cudaErrorUnknown, "cudaErrorUnknown", "unknown error"},
 };
+static_assert(std::ranges::all_of(kErrors, [](const Named& error) {
+  return static_cast<int>(error.status) == static_cast<int>(error.code);
+}));
 
-const Named& named(Status status) {
-  return kErrors[static_cast<int>(status)];
+// Null for a number that is not emulated.
+const Named* named(cudaError_t code) {
+  const Named* error = std::ranges::find(kErrors, code, &Named::code);
+  return error == std::end(kErrors) ? nullptr : error;
 }
 
-// Runs one runtime call: `action` throws a Fault where it fails.
-template <class Action>
-cudaError_t call(const char* name, const Action& action) {
-  const std::lock_guard lock(device_lock());
-  try {
-    device().enter(name);
-    action();
-    return cudaSuccess;
-  } catch (const Fault& fault) {
-    LastError& last = device().last_error();
-    last.code = last.failed = fault.status;
-    last.detail = fault.detail;
-    return named(fault.status).code;
-  }
-}
-
-void require(bool condition, const char* what) {
-  if (!condition) throw Fault{Status::InvalidValue, what};
-}
 void require_device(int index) {
   if (index != 0) throw Fault{Status::InvalidDevice, fmt::format("found {}, expected 0", index)};
-}
-Queue* queue_of(cudaStream_t stream) {
-  return reinterpret_cast<Queue*>(stream);
-}
-Event* event_of(cudaEvent_t event) {
-  return reinterpret_cast<Event*>(event);
-}
-
-// One side of a copy lies where its kind says.
-void require_side(bool on_device, const void* data, size_t bytes, const char* what) {
-  const Memory& memory = device().memory();
-  if (on_device) {
-    memory.require(data, bytes, what);
-  } else if (memory.owns(data)) {
-    throw Fault{Status::InvalidValue, fmt::format("{}, {} bytes: expected host memory, found {}",
-                                                  what, bytes, memory.describe(data))};
-  }
 }
 
 }  // namespace
@@ -91,24 +84,22 @@ cudaError_t cudaGetLastError() {
   const std::lock_guard lock(device_lock());
   const Status last = std::exchange(device().last_error().code, Status::Success);
   const Status sticky = device().sticky();
-  return named(sticky == Status::Success ? last : sticky).code;
+  return Result{sticky == Status::Success ? last : sticky};
 }
 
 const char* cudaGetErrorName(cudaError_t code) {
-  for (const Named& error : kErrors) {
-    if (error.code == code) return error.name;
-  }
-  return "cudaErrorUnknown";
+  const Named* error = named(code);
+  return error != nullptr ? error->name : "cudaErrorUnknown";
 }
 
 const char* cudaGetErrorString(cudaError_t code) {
   const std::lock_guard lock(device_lock());
   LastError& last = device().last_error();
-  last.text = "an error that is not emulated";
-  for (const Named& error : kErrors) {
-    if (error.code == code) last.text = error.text;
+  const Named* error = named(code);
+  last.text = error != nullptr ? error->text : "an error that is not emulated";
+  if (error != nullptr && error->status == last.failed && !last.detail.empty()) {
+    last.text += ": " + last.detail;
   }
-  if (named(last.failed).code == code && !last.detail.empty()) last.text += ": " + last.detail;
   last.detail.clear();
   return last.text.c_str();
 }
@@ -148,48 +139,6 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* fu
   });
 }
 
-cudaError_t cudaMalloc(void** data, size_t bytes) {
-  return call("cudaMalloc", [&] { *data = device().memory().allocate(bytes); });
-}
-
-cudaError_t cudaFree(void* data) {
-  return call("cudaFree", [&] {
-    if (data != nullptr) device().release(data);
-  });
-}
-
-cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t stream) {
-  return call("cudaMemsetAsync", [&] {
-    require_side(true, data, bytes, "data");
-    device().put(queue_of(stream), Task{"cudaMemsetAsync",
-                                        [=] {
-                                          require_side(true, data, bytes, "data");
-                                          std::memset(data, value, bytes);
-                                        },
-                                        nullptr});
-  });
-}
-
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
-                            cudaStream_t stream) {
-  return call("cudaMemcpyAsync", [&] {
-    require(kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToHost ||
-                kind == cudaMemcpyDeviceToDevice,
-            "a kind of copy that is not emulated");
-    const auto check = [=] {
-      require_side(kind != cudaMemcpyDeviceToHost, to, bytes, "destination");
-      require_side(kind != cudaMemcpyHostToDevice, from, bytes, "source");
-    };
-    check();
-    device().put(queue_of(stream), Task{"cudaMemcpyAsync",
-                                        [=] {
-                                          check();
-                                          std::memcpy(to, from, bytes);
-                                        },
-                                        nullptr});
-  });
-}
-
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   return call("cudaStreamCreateWithFlags", [&] {
     require(flags == cudaStreamNonBlocking, "only non-blocking streams are emulated");
@@ -202,7 +151,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return call("cudaStreamSynchronize", [&] { device().finish(queue_of(stream)); });
+  return call_outside_captures("cudaStreamSynchronize", [&] { device().finish(queue_of(stream)); });
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
@@ -224,7 +173,13 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return call("cudaEventSynchronize", [&] { device().finish(event_of(event)); });
+  return call_outside_captures("cudaEventSynchronize", [&] { device().finish(event_of(event)); });
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  return call_outside_captures("cudaEventQuery", [&] {
+    if (!device().is_reached(event_of(event))) throw Fault{Status::NotReady, "ask again"};
+  });
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {

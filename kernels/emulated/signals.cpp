@@ -12,7 +12,7 @@
 namespace basin::emulated {
 namespace {
 
-std::atomic<const Memory*> watched{nullptr};
+std::atomic<const Memory*> watched_device{nullptr}, watched_pinned{nullptr};
 std::atomic<const std::string*> running{nullptr};
 struct sigaction before_segv, before_ill;
 
@@ -20,16 +20,20 @@ struct sigaction before_segv, before_ill;
 // be called in a handler is wider here than the standard has it.
 void say(int number, siginfo_t* info, void*) {
   const std::string* name = running.load();
-  const Memory* memory = watched.load();
-  const bool device = memory != nullptr && memory->owns(info->si_addr);
+  const auto owner = [&](const Memory* memory) {
+    return memory != nullptr && memory->owns(info->si_addr) ? memory : nullptr;
+  };
+  const Memory *device = owner(watched_device), *pinned = owner(watched_pinned);
+  const Memory* memory = device != nullptr ? device : pinned;
   std::string line;
   if (number == SIGILL) {
     if (name != nullptr) line = fmt::format("kernel {}: a misaligned access", *name);
   } else if (name != nullptr) {
     line = fmt::format("kernel {}: an access to {}", *name,
-                       device ? memory->describe(info->si_addr) : "no device memory");
-  } else if (device) {
-    line = fmt::format("the host touched device memory: {}", memory->describe(info->si_addr));
+                       memory != nullptr ? memory->describe(info->si_addr) : "no device memory");
+  } else if (memory != nullptr) {
+    line = fmt::format("the host touched {} memory: {}", device != nullptr ? "device" : "pinned",
+                       memory->describe(info->si_addr));
   }
   if (!line.empty()) {
     line = "emulated device: " + line + "\n";
@@ -48,8 +52,9 @@ void watch(int number, struct sigaction& before) {
 
 }  // namespace
 
-void watch_signals(const Memory& memory) {
-  if (watched.exchange(&memory) != nullptr) return;
+void watch_signals(const Memory& device, const Memory& pinned) {
+  watched_pinned = &pinned;
+  if (watched_device.exchange(&device) != nullptr) return;
   watch(SIGSEGV, before_segv);
   watch(SIGILL, before_ill);
 }

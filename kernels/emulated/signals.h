@@ -7,9 +7,10 @@
 
 namespace basin::emulated {
 
-// From now on an access that the device forbids, or one that is not aligned where the build traps
-// those, says what did it, on stderr, before the process ends as it would have.
-void watch_signals(const Memory& memory);
+// From now on an access that the device or its pinned memory forbids, or one that is not aligned
+// where the build traps those, says what did it, on stderr, before the process ends as it would
+// have.
+void watch_signals(const Memory& device, const Memory& pinned);
 
 // While one lives, `name` is what runs on the device.
 class Running {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/error.h"
+#include "tests/support/device.h"
 
 namespace basin::test {
 namespace {
@@ -51,6 +52,19 @@ TEST(Stream, ACudaDeviceOpensOrSaysInOneLineWhyNot) {
   EXPECT_THAT(cuda_device_description(devices), testing::HasSubstr("no CUDA"));
   if (!kHasCuda) {
     EXPECT_THAT(message, testing::HasSubstr("BASIN_CUDA=ON"));
+  }
+}
+
+TEST(Stream, ItsDevicesMemoryIsTold) {
+  const DeviceMemory cpu = device_memory(Stream::cpu(1));
+  EXPECT_EQ(cpu.free, 0);
+  EXPECT_EQ(cpu.total, 0);
+  for (const Stream& stream : streams({})) {
+    const DeviceMemory before = device_memory(stream);
+    EXPECT_GT(before.free, 0);
+    EXPECT_GE(before.total, before.free);
+    const Buffer taken(stream, int64_t{64} << 20);  // more than a driver keeps ready
+    EXPECT_LE(device_memory(stream).free, before.free - taken.bytes());
   }
 }
 

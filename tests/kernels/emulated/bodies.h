@@ -110,6 +110,15 @@ struct Poke {
   }
 };
 
+// x[0] += 1, by one thread.
+struct Increment {
+  using Shared = NoShared;
+  template <class Block>
+  BASIN_DEVICE void operator()(Block& block, Shared&, int32_t* x) const {
+    if (block.thread_rank() == 0 && block.block_rank() == 0) ++*x;
+  }
+};
+
 // One 16-byte access, whether x lies on 16 bytes or not.
 struct LoadPack {
   using Shared = NoShared;

@@ -27,6 +27,16 @@ class Emulated : public testing::Test {
     fresh(settings);
   }
 
+  static cudaStream_t raw(const Stream& stream) { return stream.cuda_stream().stream; }
+  static cudaEvent_t open_event() {
+    cudaEvent_t event = nullptr;
+    BASIN_CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+    return event;
+  }
+  // x[0] = value.
+  static void poke(const Stream& stream, const Buffer& x, int32_t value) {
+    cuda::launch<Poke<int32_t>>(stream, "poke", {1, 32}, at<int32_t>(x), int64_t{0}, value);
+  }
   template <class T>
   static T* at(const Buffer& buffer) {
     return reinterpret_cast<T*>(buffer.data());

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "kernels/pinned.h"
 #include "tests/kernels/emulated/fixture.cuh"
 
 namespace basin::test {
@@ -15,26 +16,15 @@ using emulated::Settings;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-class EmulatedRuntime : public Emulated {
- protected:
-  static cudaStream_t raw(const Stream& stream) { return stream.cuda_stream().stream; }
-  static cudaEvent_t open_event() {
-    cudaEvent_t event = nullptr;
-    BASIN_CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
-    return event;
-  }
-  static void poke(const Stream& stream, const Buffer& x, int32_t value) {
-    cuda::launch<Poke<int32_t>>(stream, "poke", {1, 32}, at<int32_t>(x), int64_t{0}, value);
-  }
-};
+using EmulatedRuntime = Emulated;
 
 TEST_F(EmulatedRuntime, NothingRunsUntilSomethingWaits) {
   const Stream stream = Stream::cuda(0);
   const Buffer x = make<int32_t>(stream, 1);
+  const PinnedBuffer memory(stream, sizeof(int32_t));
+  int32_t& found = *memory.as<int32_t>() = -1;
   poke(stream, x, 5);
-  int32_t found = -1;
-  BASIN_CUDA_CALL(
-      cudaMemcpyAsync(&found, x.data(), sizeof(found), cudaMemcpyDeviceToHost, raw(stream)));
+  copy_to_host_async(stream, &found, x.data(), x.bytes());
   EXPECT_EQ(found, -1) << "read before the wait: stale";
   stream.synchronize();
   EXPECT_EQ(found, 5);
@@ -67,10 +57,10 @@ TEST_F(EmulatedRuntime, AnEventIsWaitedForWhereItWasRecorded) {
   const Buffer x = make<int32_t>(stream, 1);
   const cudaEvent_t event = open_event();
   EXPECT_EQ(cudaEventSynchronize(event), cudaSuccess) << "never recorded: nothing to wait for";
-  int32_t found = -1;
+  const PinnedBuffer memory(stream, sizeof(int32_t));
+  const int32_t& found = *memory.as<int32_t>();
   poke(stream, x, 1);
-  BASIN_CUDA_CALL(
-      cudaMemcpyAsync(&found, x.data(), sizeof(found), cudaMemcpyDeviceToHost, raw(stream)));
+  copy_to_host_async(stream, memory.data(), x.data(), x.bytes());
   BASIN_CUDA_CALL(cudaEventRecord(event, raw(stream)));
   poke(stream, x, 2);
   BASIN_CUDA_CALL(cudaEventSynchronize(event));
@@ -78,6 +68,28 @@ TEST_F(EmulatedRuntime, AnEventIsWaitedForWhereItWasRecorded) {
   EXPECT_EQ(values<int32_t>(stream, x)[0], 2);
   BASIN_CUDA_CALL(cudaEventDestroy(event));
   EXPECT_EQ(cudaEventSynchronize(event), cudaErrorInvalidResourceHandle);
+  cudaGetLastError();
+}
+
+// A question does not wait, but time passes: asking again and again comes to an end.
+TEST_F(EmulatedRuntime, AnEventThatIsAskedForIsReadyInTime) {
+  const Stream stream = Stream::cuda(0);
+  const Buffer x = make<int32_t>(stream, 1);
+  const cudaEvent_t event = open_event();
+  EXPECT_EQ(cudaEventQuery(event), cudaSuccess) << "never recorded";
+  int not_ready = 0;
+  for (int k = 0; k < 10; ++k) {
+    poke(stream, x, k);
+    BASIN_CUDA_CALL(cudaEventRecord(event, raw(stream)));
+    cudaError_t status = cudaEventQuery(event);
+    for (; status == cudaErrorNotReady; status = cudaEventQuery(event)) {
+      EXPECT_EQ(cudaGetLastError(), cudaErrorNotReady) << "as the runtime keeps it";
+      ASSERT_LT(++not_ready, 1000);
+    }
+    EXPECT_EQ(status, cudaSuccess);
+  }
+  EXPECT_GT(not_ready, 10);
+  BASIN_CUDA_CALL(cudaEventDestroy(event));
 }
 
 TEST_F(EmulatedRuntime, CopiesOfTheWrongKindOrPlaceAreRefused) {
