@@ -45,7 +45,9 @@ void each_image(const Stream& stream, const PoolShape& s, const Body& body) {
 
 template <class T>
 void average_pool_forward(const Stream& stream, const PoolShape& s, const T* x, T* y) {
-  require_cpu(stream, "[pool]");
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) return cuda::average_pool_forward(stream, s, x, y);
+  }
   const T scale = T(1) / static_cast<T>(s.window * s.window);
   const int64_t image = s.h * s.w * s.c, out = s.h_out() * s.w_out() * s.c;
   each_image<T>(stream, s, [=](int64_t i) {
@@ -59,7 +61,9 @@ void average_pool_forward(const Stream& stream, const PoolShape& s, const T* x, 
 template <class T>
 void average_pool_backward(const Stream& stream, const PoolShape& s, const T* dy, T* dx,
                            Write mode) {
-  require_cpu(stream, "[pool]");
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) return cuda::average_pool_backward(stream, s, dy, dx, mode);
+  }
   const T scale = T(1) / static_cast<T>(s.window * s.window);
   const int64_t image = s.h * s.w * s.c, out = s.h_out() * s.w_out() * s.c;
   each_image<T>(stream, s, [=](int64_t i) {
@@ -73,7 +77,9 @@ void average_pool_backward(const Stream& stream, const PoolShape& s, const T* dy
 template <class T>
 void global_pool_forward(const Stream& stream, int64_t n, int64_t positions, int64_t c, const T* x,
                          Wide<T>* y) {
-  require_cpu(stream, "[pool]");
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) return cuda::global_pool_forward(stream, n, positions, c, x, y);
+  }
   const Wide<T> scale = Wide<T>(1) / static_cast<Wide<T>>(positions);
   cpu::parallel_ranges(stream, n, 1, n * positions * c * int64_t{sizeof(T)},
                        [&](int64_t begin, int64_t end) {
@@ -92,7 +98,9 @@ void global_pool_forward(const Stream& stream, int64_t n, int64_t positions, int
 template <class T>
 void global_pool_backward(const Stream& stream, int64_t n, int64_t positions, int64_t c,
                           const Wide<T>* dy, T* dx, Write mode) {
-  require_cpu(stream, "[pool]");
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) return cuda::global_pool_backward(stream, n, positions, c, dy, dx, mode);
+  }
   const Wide<T> scale = Wide<T>(1) / static_cast<Wide<T>>(positions);
   cpu::parallel_ranges(stream, n, 1, n * positions * c * int64_t{sizeof(T)},
                        [&](int64_t begin, int64_t end) {

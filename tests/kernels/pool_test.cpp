@@ -1,9 +1,13 @@
-// Average pooling against float64 loops: windows that meet, overlap or leave a rest.
+// Average pooling against float64 loops: windows that meet, overlap or leave a rest; channels that
+// fill 16 bytes and that do not; and the CUDA bodies with blocks of host threads.
 #include "kernels/pool.h"
 
 #include <gtest/gtest.h>
 
+#include "kernels/pool.cuh"
+#include "tests/support/block.h"
 #include "tests/support/compare.h"
+#include "tests/support/device.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -48,15 +52,16 @@ TYPED_TEST(PoolTest, Forward) {
     std::vector<double> expected(s.n * s.h_out() * s.w_out() * s.c, 0.0);
     const double window = static_cast<double>(s.window * s.window);
     for_each_pair(s, [&](int64_t y, int64_t at) { expected[y] += x[at] / window; });
-    std::vector<T> first;
-    for (const int threads : {1, 2, 2}) {
-      const Guarded<T> from(x, 1);
-      Guarded<T> y(static_cast<int64_t>(expected.size()), 1);
-      average_pool_forward(Stream::cpu(threads), s, from.data(), y.data());
-      EXPECT_TRUE(all_close(y.span(), expected, window + 2, 1.0)) << text(s);
-      EXPECT_TRUE(y.intact() && from.intact());
-      if (first.empty()) first = y.values();
-      EXPECT_TRUE(same_bytes(y.values(), first)) << threads << " threads";
+    SameOnEachDevice<T> same;
+    for (const Stream& stream : streams({1, 2, 2})) {
+      for (const int64_t offset : {0, 1}) {
+        const Placed<T> from(stream, x, offset);
+        Placed<T> y(stream, static_cast<int64_t>(expected.size()), offset);
+        average_pool_forward(stream, s, from.data(), y.data());
+        EXPECT_TRUE(all_close(y.span(), expected, window + 2, 1.0)) << text(s) << name(stream);
+        EXPECT_TRUE(y.intact() && from.intact());
+        EXPECT_TRUE(same(stream, y.values())) << text(s);
+      }
     }
   }
 }
@@ -74,15 +79,17 @@ TYPED_TEST(PoolTest, Backward) {
       if (mode == Write::Accumulate) {
         for (int64_t i = 0; i < n; ++i) expected[i] += before[i];
       }
-      std::vector<T> first;
-      for (const int threads : {1, 2, 2}) {
-        const Guarded<T> from(dy, 1);
-        Guarded<T> dx = mode == Write::Accumulate ? Guarded<T>(before, 1) : Guarded<T>(n, 1);
-        average_pool_backward(Stream::cpu(threads), s, from.data(), dx.data(), mode);
-        EXPECT_TRUE(all_close(dx.span(), expected, window + 3, 4.0)) << text(s);
-        EXPECT_TRUE(dx.intact() && from.intact());
-        if (first.empty()) first = dx.values();
-        EXPECT_TRUE(same_bytes(dx.values(), first)) << threads << " threads";
+      SameOnEachDevice<T> same;
+      for (const Stream& stream : streams({1, 2, 2})) {
+        for (const int64_t offset : {0, 1}) {
+          const Placed<T> from(stream, dy, offset);
+          Placed<T> dx = mode == Write::Accumulate ? Placed<T>(stream, before, offset)
+                                                   : Placed<T>(stream, n, offset);
+          average_pool_backward(stream, s, from.data(), dx.data(), mode);
+          EXPECT_TRUE(all_close(dx.span(), expected, window + 3, 4.0)) << text(s) << name(stream);
+          EXPECT_TRUE(dx.intact() && from.intact());
+          EXPECT_TRUE(same(stream, dx.values())) << text(s);
+        }
       }
     }
   }
@@ -91,7 +98,8 @@ TYPED_TEST(PoolTest, Backward) {
 struct Global {
   int64_t n, positions, c;
 };
-const Global kGlobals[] = {{1, 1, 1}, {3, 5, 7}, {2, 64, 33}, {17, 16, 64}, {150, 64, 65}};
+const Global kGlobals[] = {{1, 1, 1},    {3, 5, 7},     {2, 64, 33},
+                           {17, 16, 64}, {150, 64, 65}, {2, 7, 256}};
 
 template <class T>
 void expect_global_pool() {
@@ -111,24 +119,26 @@ void expect_global_pool() {
         }
       }
     }
-    std::vector<Wide<T>> first;
-    for (const int threads : {1, 2}) {
-      const Stream stream = Stream::cpu(threads);
-      const Guarded<T> from(x, 1);
-      const Guarded<Wide<T>> gradient(dy, 1);
-      Guarded<Wide<T>> y(s.n * s.c, 1);
-      Guarded<T> dx(static_cast<int64_t>(x.size()), 1), sum(before, 1);
-      global_pool_forward<T>(stream, s.n, s.positions, s.c, from.data(), y.data());
-      global_pool_backward<T>(stream, s.n, s.positions, s.c, gradient.data(), dx.data(),
-                              Write::Overwrite);
-      global_pool_backward<T>(stream, s.n, s.positions, s.c, gradient.data(), sum.data(),
-                              Write::Accumulate);
-      EXPECT_TRUE(all_close(y.span(), mean, positions + 2, 1.0));
-      EXPECT_TRUE(all_close(dx.span(), spread, 3));
-      EXPECT_TRUE(all_close(sum.span(), more, 4, 1.0));
-      EXPECT_TRUE(y.intact() && dx.intact() && sum.intact());
-      if (first.empty()) first = y.values();
-      EXPECT_TRUE(same_bytes(y.values(), first)) << threads << " threads";
+    SameOnEachDevice<Wide<T>> same;
+    SameOnEachDevice<T> same_spread, same_more;
+    for (const Stream& stream : streams({1, 2})) {
+      for (const int64_t offset : {0, 1}) {
+        const Placed<T> from(stream, x, offset);
+        const Placed<Wide<T>> gradient(stream, dy, offset);
+        Placed<Wide<T>> y(stream, s.n * s.c, offset);
+        Placed<T> dx(stream, static_cast<int64_t>(x.size()), offset), sum(stream, before, offset);
+        global_pool_forward<T>(stream, s.n, s.positions, s.c, from.data(), y.data());
+        global_pool_backward<T>(stream, s.n, s.positions, s.c, gradient.data(), dx.data(),
+                                Write::Overwrite);
+        global_pool_backward<T>(stream, s.n, s.positions, s.c, gradient.data(), sum.data(),
+                                Write::Accumulate);
+        EXPECT_TRUE(all_close(y.span(), mean, positions + 2, 1.0)) << name(stream);
+        EXPECT_TRUE(all_close(dx.span(), spread, 3)) << name(stream);
+        EXPECT_TRUE(all_close(sum.span(), more, 4, 1.0)) << name(stream);
+        EXPECT_TRUE(y.intact() && dx.intact() && sum.intact() && from.intact());
+        EXPECT_TRUE(same(stream, y.values()));
+        EXPECT_TRUE(same_spread(stream, dx.values()) && same_more(stream, sum.values()));
+      }
     }
   }
 }
@@ -138,6 +148,56 @@ TYPED_TEST(PoolTest, Global) {
 }
 TEST(GlobalPoolBfloat16, AgreesWithPlainLoops) {
   expect_global_pool<bfloat16>();
+}
+
+// The bodies, with blocks of `threads` threads, against the CPU's kernels.
+template <int kWidth, class T>
+void expect_average_bodies(const PoolShape& s, int threads) {
+  const Stream cpu = Stream::cpu(1);
+  const int64_t size = s.n * s.h * s.w * s.c, out = s.n * s.h_out() * s.w_out() * s.c;
+  const Guarded<T> x(random_values<T>(size, 1)), dy(random_values<T>(out, 2));
+  Guarded<T> y(out), y_cpu(out), dx(random_values<T>(size, 3)), dx_cpu(dx.values());
+  average_pool_forward(cpu, s, x.data(), y_cpu.data());
+  average_pool_backward(cpu, s, dy.data(), dx_cpu.data(), Write::Accumulate);
+  run_blocks<AveragePoolForward<kWidth, T>>(2, threads, s, x.data(), y.data());
+  run_blocks<AveragePoolBackward<kWidth, T>>(2, threads, s, dy.data(), dx.data(),
+                                             Write::Accumulate);
+  const auto terms = static_cast<double>(s.window * s.window + 2);
+  const auto y64 = y_cpu.values(), dx64 = dx_cpu.values();
+  EXPECT_TRUE(all_close(y.span(), {y64.begin(), y64.end()}, terms, 1.0)) << text(s);
+  EXPECT_TRUE(all_close(dx.span(), {dx64.begin(), dx64.end()}, terms, 4.0)) << text(s);
+  EXPECT_TRUE(y.intact() && dx.intact());
+}
+
+template <int kWidth, class T>
+void expect_global_bodies(int64_t n, int64_t positions, int64_t c, int threads) {
+  const Stream cpu = Stream::cpu(1);
+  const int64_t size = n * positions * c;
+  const Guarded<T> x(random_values<T>(size, 1));
+  const Guarded<Wide<T>> dy(random_values<Wide<T>>(n * c, 2));
+  Guarded<Wide<T>> y(n * c), y_cpu(n * c);
+  Guarded<T> dx(random_values<T>(size, 3)), dx_cpu(dx.values());
+  global_pool_forward<T>(cpu, n, positions, c, x.data(), y_cpu.data());
+  global_pool_backward<T>(cpu, n, positions, c, dy.data(), dx_cpu.data(), Write::Accumulate);
+  run_blocks<GlobalPoolForward<kWidth, T>>(2, threads, n, positions, c, x.data(), y.data());
+  run_blocks<GlobalPoolBackward<kWidth, T>>(2, threads, n, positions, c, dy.data(), dx.data(),
+                                            Write::Accumulate);
+  const auto y64 = y_cpu.values();
+  const auto dx64 = dx_cpu.values();
+  EXPECT_TRUE(all_close(y.span(), {y64.begin(), y64.end()}, 2.0 * (positions + 2), 1.0));
+  EXPECT_TRUE(all_close(dx.span(), {dx64.begin(), dx64.end()}, 4, 1.0));
+  EXPECT_TRUE(y.intact() && dx.intact());
+}
+
+TYPED_TEST(PoolTest, TheBodiesOfTheOtherBackendDoTheSame) {
+  using T = TypeParam;
+  for (const int threads : {1, 16, 64}) {
+    expect_average_bodies<1, T>({2, 5, 7, 3, 3, 2}, threads);
+    expect_average_bodies<kPackSize<T>, T>({1, 6, 4, 12, 2, 2}, threads);
+    expect_global_bodies<1, T>(3, 5, 35, threads);
+    expect_global_bodies<kPackSize<T>, T>(2, 9, 136, threads);
+    expect_global_bodies<kPackSize<bfloat16>, bfloat16>(2, 9, 264, threads);
+  }
 }
 
 }  // namespace
