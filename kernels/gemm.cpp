@@ -1,25 +1,57 @@
-// The matrix product on a CPU: thin_product's kernels where a side is narrow, otherwise oneDNN's
-// matmul in float32, the loop of reference.h in float64.
+// What all backends of Gemm share: the check of the shape, and the choice of a backend. On a CPU:
+// thin_product's kernels where a side is narrow, otherwise oneDNN's matmul in float32, the loop of
+// reference.h in float64.
 #include "kernels/gemm.h"
 
 #include <type_traits>
 
 #include "kernels/error.h"
-#include "kernels/onednn.h"
+#include "kernels/gemm_backend.h"
 #include "kernels/reference.h"
 #include "kernels/thin_product.h"
 
 namespace basin {
 namespace {
 
-using onednn::Call;
-using onednn::Desc;
+template <class T>
+class ThinGemm final : public GemmBackend<T> {
+ public:
+  explicit ThinGemm(const GemmShape& shape) : shape_(shape) {}
+  int64_t scratch_bytes() const override { return 0; }
+  void run(const Stream& stream, const T* a, const T* b, T* c, Write mode, void*) const override {
+    thin_product(stream, shape_, a, b, c, mode);
+  }
+  std::string description() const override { return "thin product"; }
 
-// A row-major [rows, columns] operand, or what is stored transposed, told by its strides.
-Desc operand(int64_t rows, int64_t columns, Transpose transpose) {
-  const onednn::Dims strides =
-      transpose == Transpose::No ? onednn::Dims{columns, 1} : onednn::Dims{1, rows};
-  return Desc({rows, columns}, dnnl::memory::data_type::f32, strides);
+ private:
+  GemmShape shape_;
+};
+
+template <class T>
+class LoopGemm final : public GemmBackend<T> {
+ public:
+  explicit LoopGemm(const GemmShape& shape) : shape_(shape) {}
+  int64_t scratch_bytes() const override { return 0; }
+  void run(const Stream& stream, const T* a, const T* b, T* c, Write mode, void*) const override {
+    reference::gemm(stream, shape_, a, b, c, mode);
+  }
+  std::string description() const override { return "loops"; }
+
+ private:
+  GemmShape shape_;
+};
+
+template <class T>
+std::unique_ptr<GemmBackend<T>> make_gemm(const Stream& stream, const GemmShape& shape) {
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) return make_cublas_gemm<T>(stream, shape);
+  }
+  if (thin_product_is_faster(shape)) return std::make_unique<ThinGemm<T>>(shape);
+  if constexpr (std::is_same_v<T, float>) {
+    return make_onednn_gemm(stream, shape);
+  } else {
+    return std::make_unique<LoopGemm<T>>(shape);
+  }
 }
 
 }  // namespace
@@ -31,35 +63,10 @@ std::string to_string(const GemmShape& s) {
 }
 
 template <class T>
-struct Gemm<T>::Impl {
-  GemmShape shape;
-  bool thin = false;
-  Call overwrite = {}, accumulate = {};  // empty: thin, or the loop
-};
-
-template <class T>
-Gemm<T>::Gemm(const Stream& stream, const GemmShape& s)
-    : impl_(new Impl{s, thin_product_is_faster(s)}) {
+Gemm<T>::Gemm(const Stream& stream, const GemmShape& s) {
   BASIN_CHECK(s.m >= 1 && s.n >= 1 && s.k >= 1, "[gemm] shape",
               "found {}, expected sizes of 1 or more", to_string(s));
-  BASIN_CHECK(!stream.is_cuda(), "[gemm] stream", "found a CUDA stream, expected a CPU's");
-  if (impl_->thin) return;
-  if constexpr (std::is_same_v<T, float>) {
-    const onednn::ThreadScope threads(stream);
-    onednn::checked("matmul", to_string(s), [&] {
-      const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-      const Desc a = operand(s.m, s.k, s.a), b = operand(s.k, s.n, s.b);
-      const Desc c = operand(s.m, s.n, Transpose::No);
-      const auto make = [&](const dnnl::primitive_attr& attr) {
-        const auto pd = onednn::matmul(engine, a, b, c, attr);
-        if (!onednn::is_fit(pd)) return Call();
-        return Call(to_string(s), engine, pd,
-                    {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}});
-      };
-      impl_->overwrite = make(onednn::user_scratchpad());
-      impl_->accumulate = make(onednn::added(onednn::user_scratchpad()));
-    });
-  }
+  backend_ = make_gemm<T>(stream, s);
 }
 
 template <class T>
@@ -69,22 +76,18 @@ Gemm<T>::Gemm(Gemm&&) noexcept = default;
 
 template <class T>
 int64_t Gemm<T>::scratch_bytes() const {
-  return std::max(impl_->overwrite.scratch_bytes(), impl_->accumulate.scratch_bytes());
+  return backend_->scratch_bytes();
 }
 
 template <class T>
 std::string Gemm<T>::description() const {
-  if (impl_->thin) return "thin product";
-  return impl_->overwrite ? impl_->overwrite.implementation() : "loops";
+  return backend_->description();
 }
 
 template <class T>
 void Gemm<T>::run(const Stream& stream, const T* a, const T* b, T* c, Write mode,
                   void* scratch) const {
-  if (impl_->thin) return thin_product(stream, impl_->shape, a, b, c, mode);
-  const Call& call = mode == Write::Overwrite ? impl_->overwrite : impl_->accumulate;
-  if (!call) return reference::gemm(stream, impl_->shape, a, b, c, mode);
-  call.run(stream, {a, b, c}, scratch);
+  backend_->run(stream, a, b, c, mode, scratch);
 }
 
 template class Gemm<float>;

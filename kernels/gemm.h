@@ -1,6 +1,6 @@
 // Matrix product, row-major: C (=, +=) op(A) op(B). On a CPU own kernels where a side is narrow
 // (thin_product.h), otherwise oneDNN in float32 and a plain loop in float64 (the meaning of it:
-// reference.h). cuBLASLt on CUDA.
+// reference.h). cuBLASLt on CUDA; float32 is rounded to TF32 there only where the stream allows it.
 #pragma once
 
 #include <memory>
@@ -28,9 +28,12 @@ constexpr Cost gemm_cost(const GemmShape& shape) {
           2 * shape.m * shape.n * shape.k};
 }
 
-// One product made ready for a shape, for both write modes: library primitives and their memory
-// descriptors are made here, never in run(), whose stream has the constructor's thread count. Not
-// shared between threads.
+template <class T>
+class GemmBackend;
+
+// One product made ready for a shape, for both write modes: library primitives and descriptors are
+// made here, and the library's algorithm is chosen, never in run(), whose stream has the
+// constructor's device and thread count. Not shared between threads.
 template <class T>
 class Gemm {
  public:
@@ -40,15 +43,14 @@ class Gemm {
   Gemm(Gemm&&) noexcept;
 
   int64_t scratch_bytes() const;
-  // scratch: scratch_bytes(), 64-byte aligned.
+  // scratch: scratch_bytes(), 64-byte aligned; on CUDA a, b and c are so too.
   void run(const Stream& stream, const T* a, const T* b, T* c, Write mode, void* scratch) const;
 
   // What runs it: a name of the library's, or of ours.
   std::string description() const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<GemmBackend<T>> backend_;
 };
 
 }  // namespace basin

@@ -22,7 +22,8 @@ MAY_INCLUDE = {
 }
 CODE = {".h", ".cpp", ".cuh", ".cu"}
 SPEAKS_CUDA = {"kernels/platform.h", "kernels/launch.cuh",
-               # They call the runtime by itself.
+               # They call the runtime and the libraries by themselves.
+               "tests/kernels/emulated/cublas_test.cpp",
                "tests/kernels/emulated/fixture.cuh",
                "tests/kernels/emulated/graphs_test.cpp",
                "tests/kernels/emulated/host_memory_test.cpp",
@@ -35,7 +36,8 @@ MAX_LINES = 400
 # Kernel sources that are no numerical family of their own: parts, which their family's test and
 # bench reach, and what numbers do not pass through.
 PART_OF = {"batch_norm_act": "norm_act", "conv_onednn": "conv", "conv_reference": "conv",
-           "conv_strided": "conv", "thin_product": "gemm", "winograd": "conv"}
+           "conv_strided": "conv", "gemm_onednn": "gemm", "thin_product": "gemm",
+           "winograd": "conv"}
 NO_FAMILY = {"error", "graph", "onednn", "pinned", "simd", "stream"}
 
 TOKEN = re.compile(

@@ -1,9 +1,11 @@
-// The matrix product against float64 loops: all transposes, sizes of 1, both write modes.
+// The matrix product against float64 loops: all transposes, sizes of 1, both write modes,
+// on every device.
 #include "kernels/gemm.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <thread>
 
 #include "kernels/error.h"
@@ -13,12 +15,31 @@ namespace basin {
 namespace {
 
 using test::Guarded;
+using test::Placed;
 using test::random_values;
 
 template <class T>
 class GemmTest : public testing::Test {};
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(GemmTest, Scalars);
+
+template <class T>
+void expect_gemm(const GemmShape& s, const std::vector<Stream>& on, double rounding = 0) {
+  const auto run = [&](const Stream& stream, const T* a, const T* b, T* c, Write mode) {
+    const Gemm<T> gemm(stream, s);
+    Placed<char> scratch(stream, gemm.scratch_bytes(), 64);  // aligned to 64 bytes, and to no more
+    gemm.run(stream, a, b, c, mode, scratch.data());
+    EXPECT_TRUE(scratch.intact());
+  };
+  test::expect_gemm<T>(s, on, run, rounding);
+}
+
+template <class Expect>
+void for_each_transpose(int64_t m, int64_t n, int64_t k, const Expect& expect) {
+  for (const Transpose a : {Transpose::No, Transpose::Yes}) {
+    for (const Transpose b : {Transpose::No, Transpose::Yes}) expect(GemmShape{m, n, k, a, b});
+  }
+}
 
 TYPED_TEST(GemmTest, AgreesWithFloat64) {
   using T = TypeParam;
@@ -32,19 +53,21 @@ TYPED_TEST(GemmTest, AgreesWithFloat64) {
                                {64, 100, 784},
                                {3, 1, 1},
                                {1, 1, 300}}) {
-    for (const Transpose ta : {Transpose::No, Transpose::Yes}) {
-      for (const Transpose tb : {Transpose::No, Transpose::Yes}) {
-        const GemmShape s = {m, n, k, ta, tb};
-        test::expect_gemm<T>(
-            s, [&](const Stream& stream, const T* x, const T* y, T* c, Write mode) {
-              const Gemm<T> gemm(stream, s);
-              Guarded<float> scratch(ceil_div<int64_t>(gemm.scratch_bytes(), sizeof(float)));
-              gemm.run(stream, x, y, c, mode, scratch.data());
-              EXPECT_TRUE(scratch.intact());
-            });
-      }
-    }
+    for_each_transpose(m, n, k, [](const GemmShape& s) {
+      expect_gemm<T>(s, test::streams({1, 2}));
+    });
   }
+}
+
+// Each factor is off by half of TF32's eps at most; float64 is not rounded.
+TYPED_TEST(GemmTest, RoundsToTf32AtMostWhereTheStreamAllowsIt) {
+  using T = TypeParam;
+  std::vector<Stream> on = {Stream::cpu(2)};
+  for (int k = 0; k < test::kCudaRuns && cuda_device_count() > 0; ++k) {
+    on.push_back(Stream::cuda(0, Tf32::Yes));
+  }
+  const double rounding = std::is_same_v<T, float> ? std::ldexp(1.0, -11) : 0;
+  for_each_transpose(37, 65, 129, [&](const GemmShape& s) { expect_gemm<T>(s, on, rounding); });
 }
 
 // Streams of one thread each, from several threads at once.
@@ -71,13 +94,15 @@ TYPED_TEST(GemmTest, RunsConcurrently) {
 }
 
 TEST(GemmErrors, ASizeOfZeroIsNamed) {
-  try {
-    const Gemm<float> gemm(Stream::cpu(1), {4, 0, 3});
-    FAIL() << "expected an error";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::Usage);
-    EXPECT_STREQ(e.what(),
-                 "[gemm] shape: found gemm [4, 0] = [4, 3] [3, 0], expected sizes of 1 or more");
+  for (const Stream& stream : test::streams({1})) {
+    try {
+      const Gemm<float> gemm(stream, {4, 0, 3});
+      FAIL() << "expected an error";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::Usage);
+      EXPECT_STREQ(e.what(),
+                   "[gemm] shape: found gemm [4, 0] = [4, 3] [3, 0], expected sizes of 1 or more");
+    }
   }
 }
 

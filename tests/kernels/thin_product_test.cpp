@@ -17,9 +17,10 @@ TYPED_TEST_SUITE(ThinProduct, Scalars);
 template <class T>
 void expect_thin(const GemmShape& s) {
   ASSERT_TRUE(thin_product_fits(s)) << to_string(s);
-  expect_gemm<T>(s, [&](const Stream& stream, const T* a, const T* b, T* c, Write mode) {
+  const auto run = [&](const Stream& stream, const T* a, const T* b, T* c, Write mode) {
     thin_product(stream, s, a, b, c, mode);
-  });
+  };
+  expect_gemm<T>(s, {Stream::cpu(1), Stream::cpu(2)}, run);
 }
 
 // Long sides around one and two vectors of every width, and of a length that no width divides.
