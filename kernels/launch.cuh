@@ -5,9 +5,11 @@
 
 #include <cublasLt.h>
 #include <cuda_runtime.h>
+#include <cudnn_graph.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 
 #include "kernels/block.h"
 #include "kernels/error.h"
@@ -24,11 +26,15 @@ struct CudaStream {
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
 
-  int index;
-  Tf32 tf32;
+  int index = 0;
+  Tf32 tf32 = Tf32::No;
   int multiprocessors = 0;
   cudaStream_t stream = nullptr;
   cublasLtHandle_t blas = nullptr;
+  cudnnHandle_t dnn = nullptr;  // on `stream`
+
+ private:
+  CudaStream() = default;
 };
 
 namespace cuda {
@@ -42,6 +48,14 @@ inline void check(cudaError_t status, const char* call) {
 inline void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   fail_run("[cublas]", "{}: {}", call, cublasLtGetStatusString(status));
+}
+inline void check(cudnnStatus_t status, const char* call) {
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  char detail[512] = "";
+  cudnnGetLastErrorString(detail, sizeof(detail));
+  std::replace(std::begin(detail), std::end(detail), '\n', ' ');
+  fail_run("[cudnn]", "{}: {}{}{}", call, cudnnGetErrorString(status), *detail == 0 ? "" : "; ",
+           detail);
 }
 
 // `blocks` blocks of `threads` threads; threads is a multiple of kWarpSize.

@@ -37,18 +37,22 @@ std::string unusable(int index) {
 
 }  // namespace
 
-CudaStream::CudaStream(int index, Tf32 tf32) : index(index), tf32(tf32) {
+// Delegates, so that the destructor closes what was opened where a later call fails.
+CudaStream::CudaStream(int device, Tf32 allowed) : CudaStream() {
+  index = device;
+  tf32 = allowed;
   BASIN_CUDA_CALL(cudaSetDevice(index));
   BASIN_CUDA_CALL(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, index));
   BASIN_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  const cublasStatus_t status = cublasLtCreate(&blas);
-  if (status != CUBLAS_STATUS_SUCCESS) cudaStreamDestroy(stream);
-  cuda::check(status, "cublasLtCreate");
+  BASIN_CUDA_CALL(cublasLtCreate(&blas));
+  BASIN_CUDA_CALL(cudnnCreate(&dnn));
+  BASIN_CUDA_CALL(cudnnSetStream(dnn, stream));
 }
 
 CudaStream::~CudaStream() {
-  cublasLtDestroy(blas);
-  cudaStreamDestroy(stream);
+  if (dnn != nullptr) cudnnDestroy(dnn);
+  if (blas != nullptr) cublasLtDestroy(blas);
+  if (stream != nullptr) cudaStreamDestroy(stream);
 }
 
 namespace cuda {
