@@ -57,7 +57,12 @@ Conv<T>::Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes,
               ConvAlgorithm algorithm)
     : passes_(passes) {
   check_shape(shape);
-  BASIN_CHECK(!stream.is_cuda(), "[conv] stream", "found a CUDA stream, expected a CPU's");
+  if constexpr (kHasCuda && !std::is_same_v<T, double>) {
+    if (stream.is_cuda()) {
+      backend_ = cuda::make_conv<T>(stream, shape, passes, algorithm);
+      return;
+    }
+  }
   if constexpr (std::is_same_v<T, float>) {
     backend_ = make_float_conv(stream, shape, passes, algorithm);
   } else if constexpr (std::is_same_v<T, bfloat16>) {

@@ -1,7 +1,8 @@
 // 2-D convolution (cross-correlation), NHWC, square kernel, equal stride and padding in both
-// directions. Winograd or oneDNN on a CPU, cuDNN on CUDA, plain loops in float64 on a CPU
-// (reference.h). In bfloat16 (oneDNN, on a CPU that multiplies it) the images and their gradients
-// are bfloat16; w and its gradient are float, w rounded where it is packed, dw summed in float.
+// directions. Winograd or oneDNN on a CPU, cuDNN on CUDA, plain loops in float64 (reference.h). In
+// bfloat16 (on a CPU that multiplies it, and on CUDA) the images and their gradients are bfloat16;
+// w and its gradient are float, w rounded where it is packed, dw summed in float (cuDNN rounds each
+// call's sum to bfloat16).
 //
 //   x: [n, h, w, c_in]   w: [c_out, kernel, kernel, c_in]   y: [n, h_out, w_out, c_out]
 #pragma once
@@ -18,11 +19,11 @@ namespace basin {
 struct ConvShape {
   int64_t n, h, w, c_in, c_out;
   int64_t kernel, stride, padding;
-  int64_t h_out() const { return (h + 2 * padding - kernel) / stride + 1; }
-  int64_t w_out() const { return (w + 2 * padding - kernel) / stride + 1; }
-  int64_t input_size() const { return n * h * w * c_in; }
-  int64_t weight_size() const { return c_out * kernel * kernel * c_in; }
-  int64_t output_size() const { return n * h_out() * w_out() * c_out; }
+  constexpr int64_t h_out() const { return (h + 2 * padding - kernel) / stride + 1; }
+  constexpr int64_t w_out() const { return (w + 2 * padding - kernel) / stride + 1; }
+  constexpr int64_t input_size() const { return n * h * w * c_in; }
+  constexpr int64_t weight_size() const { return c_out * kernel * kernel * c_in; }
+  constexpr int64_t output_size() const { return n * h_out() * w_out() * c_out; }
   bool operator==(const ConvShape&) const = default;
 };
 
@@ -32,8 +33,9 @@ std::string to_string(const ConvShape& shape);
 // Which passes a convolution must be able to run.
 enum class ConvPasses { Forward, ForwardAndFilter, All };
 
-// How float32 is convolved on a CPU: Winograd's way (winograd.h) where it fits the shape, or always
-// directly. Auto: Winograd where it also is the faster one.
+// How float32 is convolved: on a CPU Winograd's way (winograd.h) where it fits the shape, or always
+// directly; Auto is Winograd where it also is the faster one. On CUDA the choice is cuDNN's,
+// without its Winograd and Fourier engines for Direct.
 enum class ConvAlgorithm { Auto, Winograd, Direct };
 
 // What any one of the three passes costs at least: two of x, w and y are read, the third written.
@@ -53,13 +55,14 @@ class ConvBackend;
 // has its own. Weights are packed into the library's layouts once per point in parameter space;
 // the weight gradient is written in a packed layout of its own, which may be summed element by
 // element over chunks and workspaces (any padding in it is zero), and is unpacked once.
-// `packed` and `scratch` are 64-byte aligned; every stream has the constructor's thread count.
+// `packed` and `scratch` are 64-byte aligned, on CUDA every array is 16-byte aligned; every stream
+// is on the constructor's device and has its thread count.
 template <class T>
 class Conv {
  public:
   // A shape that makes no image is an Error(Usage), and one that only a plain loop convolves in
   // bfloat16, and bfloat16 where it would be emulated; a pass left out of `passes` is one when
-  // called.
+  // called. One for which cuDNN has no fit engine is an Error(Run).
   Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes,
        ConvAlgorithm algorithm = ConvAlgorithm::Auto);
   ~Conv();
@@ -86,7 +89,8 @@ class Conv {
   void unpack_gradient(const Stream& stream, const Wide<T>* packed_dw, Wide<T>* dw,
                        Write mode) const;
 
-  // The library's name for what runs each pass: "jit:avx512_core | jit:avx512_core | …".
+  // The library's name for what runs each pass: "jit:avx512_core | jit:avx512_core | …",
+  // "cudnn engine 12 | 3 | 7 winograd".
   std::string description() const;
 
  private:

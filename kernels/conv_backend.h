@@ -29,8 +29,8 @@ class ConvBackend {
   virtual std::string description() const = 0;
 };
 
-// The loops of reference.h, which need no packing and no scratch: float64's backend, and the one
-// of each float32 pass that oneDNN is not fit for.
+// The loops of reference.h, which need no packing and no scratch: float64's backend on every
+// device, and the one of each float32 pass that oneDNN is not fit for.
 template <class T>
 class LoopConv : public ConvBackend<T> {
  public:
@@ -62,5 +62,20 @@ template <class T>
 std::unique_ptr<ConvBackend<T>> make_strided_pointwise_conv(const Stream& stream,
                                                             const ConvShape& shape,
                                                             ConvPasses passes);
+
+// The CUDA side.
+namespace cuda {
+// cuDNN's (conv_cudnn.cu). T: float, bfloat16.
+template <class T>
+std::unique_ptr<ConvBackend<T>> make_conv(const Stream& stream, const ConvShape& shape,
+                                          ConvPasses passes, ConvAlgorithm algorithm);
+// The loops (conv_reference.cu).
+void conv_forward(const Stream& stream, const ConvShape& s, const double* x, const double* w,
+                  double* y);
+void conv_backward_data(const Stream& stream, const ConvShape& s, const double* dy, const double* w,
+                        double* dx, Write mode);
+void conv_backward_filter(const Stream& stream, const ConvShape& s, const double* x,
+                          const double* dy, double* dw, Write mode);
+}  // namespace cuda
 
 }  // namespace basin

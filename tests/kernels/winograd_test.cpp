@@ -18,7 +18,7 @@ void expect_winograd(ConvShape shape) {
     shape.stride = stride;
     const ConvCase<float> c(shape);
     for (const int threads : {1, 2}) {
-      expect_conv(c, threads, ConvPasses::All, ConvAlgorithm::Winograd);
+      expect_conv(c, Stream::cpu(threads), ConvPasses::All, ConvAlgorithm::Winograd);
     }
   }
 }
@@ -44,7 +44,7 @@ TEST(Winograd, FewerPasses) {
   const ConvCase<float> c({2, 6, 6, 16, 32, 3, 1, 1});
   for (const ConvPasses passes : {ConvPasses::Forward, ConvPasses::ForwardAndFilter}) {
     if (passes != ConvPasses::Forward) {
-      expect_conv(c, 2, passes, ConvAlgorithm::Winograd);
+      expect_conv(c, Stream::cpu(2), passes, ConvAlgorithm::Winograd);
       continue;
     }
     const Stream stream = Stream::cpu(2);
@@ -87,10 +87,10 @@ Errors errors_of(const ConvCase<float>& c, ConvAlgorithm algorithm) {
   const Stream stream = Stream::cpu(1);
   const ConvShape& s = c.shape;
   const Conv<float> conv(stream, s, ConvPasses::All, algorithm);
-  auto packed = Roomy<float>::of_bytes(conv.packed_bytes());
-  auto scratch = Roomy<float>::of_bytes(conv.scratch_bytes());
-  Roomy<float> y(s.output_size()), dx(s.input_size()), dw(s.weight_size());
-  Roomy<float> sums(std::max(conv.packed_gradient_size(), s.weight_size()));
+  auto packed = Roomy<float>::of_bytes(stream, conv.packed_bytes());
+  auto scratch = Roomy<float>::of_bytes(stream, conv.scratch_bytes());
+  Roomy<float> y(stream, s.output_size()), dx(stream, s.input_size()), dw(stream, s.weight_size());
+  Roomy<float> sums(stream, std::max(conv.packed_gradient_size(), s.weight_size()));
   conv.pack(stream, c.w.data(), packed.data());
   conv.forward(stream, c.x.data(), c.w.data(), packed.data(), y.data(), scratch.data());
   conv.backward_data(stream, c.dy.data(), c.w.data(), packed.data(), dx.data(), Write::Overwrite,

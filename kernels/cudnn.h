@@ -1,0 +1,49 @@
+// A thin private wrapper of cuDNN's graph API: one pass of a convolution made a plan, which a call
+// only runs. Choosing an engine and making its plan are the constructor's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kernels/conv.h"
+#include "kernels/stream.h"
+
+namespace basin::cuda {
+
+enum class ConvPass { Forward, BackwardData, BackwardFilter };
+enum class ConvElement { Float, Bfloat16 };  // of x, w and y; sums are float
+
+class ConvPlan {
+ public:
+  // No plan, of a pass that is not wanted.
+  ConvPlan();
+  // The first engine that cuDNN's heuristic names and that sums in one order, keeps the inputs'
+  // precision (but for TF32, where the stream allows it) and needs no more than kMostWorkspace.
+  // Error(Run) where there is none.
+  ConvPlan(const Stream& stream, const ConvShape& shape, ConvPass pass, ConvElement element,
+           ConvAlgorithm algorithm);
+  ~ConvPlan();
+  ConvPlan(ConvPlan&&) noexcept;
+  ConvPlan& operator=(ConvPlan&&) noexcept;
+
+  static constexpr int64_t kMostWorkspace = int64_t{256} << 20;
+  static constexpr int64_t kAlignment = 256;  // of the workspace: that of the runtime's memory
+
+  explicit operator bool() const { return parts_ != nullptr; }
+  int64_t workspace_bytes() const;
+  // "12", "7 winograd"; "-" where there is no plan.
+  std::string engine() const;
+  // Puts the pass on the stream. It writes one of x, w and y: the place of its result.
+  void run(const Stream& stream, const void* x, const void* w, const void* y,
+           void* workspace) const;
+
+ private:
+  struct Parts;
+  static Parts choose(const CudaStream& stream, const ConvShape& shape, ConvPass pass,
+                      ConvElement element, ConvAlgorithm algorithm);
+
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace basin::cuda
