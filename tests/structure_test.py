@@ -24,6 +24,7 @@ CODE = {".h", ".cpp", ".cuh", ".cu"}
 SPEAKS_CUDA = {"kernels/platform.h", "kernels/launch.cuh",
                # They call the runtime and the libraries by themselves.
                "tests/kernels/emulated/cublas_test.cpp",
+               "tests/kernels/emulated/cudnn_test.cpp",
                "tests/kernels/emulated/fixture.cuh",
                "tests/kernels/emulated/graphs_test.cpp",
                "tests/kernels/emulated/host_memory_test.cpp",
