@@ -81,7 +81,7 @@ int64_t CudnnConv<T>::scratch_bytes() const {
 template <class T>
 void CudnnConv<T>::pack(const Stream& stream, const Wide<T>* w, void* packed) const {
   if constexpr (kPacks) {
-    convert(stream, shape_.weight_size(), w, static_cast<T*>(packed), Write::Overwrite);
+    basin::convert(stream, shape_.weight_size(), w, static_cast<T*>(packed), Write::Overwrite);
   }
 }
 
@@ -97,7 +97,7 @@ void CudnnConv<T>::backward_data(const Stream& stream, const T* dy, const Wide<T
   const Places at = places(scratch, shape_.input_size());
   T* to = mode == Write::Overwrite ? dx : at.result;
   data_.run(stream, to, weights(w, packed), dy, at.workspace);
-  if (to != dx) convert(stream, shape_.input_size(), to, dx, mode);
+  if (to != dx) basin::convert(stream, shape_.input_size(), to, dx, mode);
 }
 
 template <class T>
@@ -108,7 +108,7 @@ void CudnnConv<T>::backward_filter(const Stream& stream, const T* x, const T* dy
     if (mode == Write::Overwrite) return filter_.run(stream, x, dw, dy, at.workspace);
   }
   filter_.run(stream, x, at.result, dy, at.workspace);
-  convert(stream, shape_.weight_size(), at.result, dw, mode);
+  basin::convert(stream, shape_.weight_size(), at.result, dw, mode);
 }
 
 }  // namespace
