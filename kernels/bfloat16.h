@@ -39,6 +39,15 @@ struct bfloat16 {
   }
 };
 
+// Two floats rounded into one word, the first in its lower half.
+BASIN_HD uint32_t bfloat16_pair(float first, float second) {
+#ifdef BASIN_ROUNDS_PAIRS
+  return rounded_pair(first, second);
+#else
+  return static_cast<uint32_t>(bfloat16(second).bits) << 16 | bfloat16(first).bits;
+#endif
+}
+
 // What arithmetic on values of T is done in, and what parameters and statistics beside them are.
 template <class T>
 struct WideOf {

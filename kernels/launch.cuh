@@ -87,11 +87,32 @@ __global__ void run_body(Params... params) {
   Body{}(block, shared, params...);
 }
 
+// The same for a body that names how many threads its blocks have at most, and how many such blocks
+// a multiprocessor is to hold: the compiler gives a thread no more registers than that leaves.
+template <class Body>
+concept HasBounds = requires {
+  Body::kMaxThreads;
+  Body::kResidentBlocks;
+};
+template <class Body, class... Params>
+__global__ void __launch_bounds__(Body::kMaxThreads, Body::kResidentBlocks)
+    run_bounded_body(Params... params) {
+  __shared__ typename Body::Shared shared;
+  CudaBlock block;
+  Body{}(block, shared, params...);
+}
+
 template <class Body, class... Params>
 void start(cudaStream_t stream, const char*, Grid grid, Params... params) {
-  run_body<Body, Params...>
-      <<<static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.threads), 0, stream>>>(
-          params...);
+  const auto run = [&](void (*kernel)(Params...)) {
+    kernel<<<static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.threads), 0, stream>>>(
+        params...);
+  };
+  if constexpr (HasBounds<Body>) {
+    run(run_bounded_body<Body, Params...>);
+  } else {
+    run(run_body<Body, Params...>);
+  }
 }
 #endif
 

@@ -8,12 +8,16 @@
 #define BASIN_HAS_CUDA 0
 #endif
 
+// BASIN_UNROLL stands before a loop with constant bounds that indexes a small array: unrolled, the
+// array is in registers, and otherwise in memory.
 #ifdef __CUDACC__
 #define BASIN_HD __host__ __device__ __forceinline__
 #define BASIN_DEVICE __device__ __forceinline__
+#define BASIN_UNROLL _Pragma("unroll")
 #else
 #define BASIN_HD inline
 #define BASIN_DEVICE inline
+#define BASIN_UNROLL
 #endif
 
 namespace basin {
@@ -31,6 +35,16 @@ struct alignas(sizeof(T) * N) Pack {
 };
 template <class T>
 inline constexpr int kPackSize = 16 / sizeof(T);
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+// Two floats rounded to bfloat16 in one word, the first in its lower half: one instruction.
+#define BASIN_ROUNDS_PAIRS
+BASIN_DEVICE uint32_t rounded_pair(float first, float second) {
+  uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(second), "f"(first));
+  return pair;
+}
+#endif
 
 template <class Int>
 BASIN_HD constexpr Int ceil_div(Int a, Int b) {
