@@ -16,4 +16,9 @@ constexpr Cost convert_cost(int64_t n, Write mode) {
   return mode == Write::Overwrite ? Cost{from, to, 0} : Cost{from + to, to, n};
 }
 
+namespace cuda {
+template <class From, class To>
+void convert(const Stream& stream, int64_t n, const From* x, To* y, Write mode);
+}  // namespace cuda
+
 }  // namespace basin

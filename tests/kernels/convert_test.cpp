@@ -1,14 +1,27 @@
-// Conversions against plain ones: odd sizes, both write modes, threads, hostile memory.
+// Conversions against plain ones: odd sizes, both write modes, devices, hostile memory.
 #include "kernels/convert.h"
 
 #include <gtest/gtest.h>
 
 #include "kernels/bfloat16.h"
+#include "kernels/convert.cuh"
+#include "tests/support/block.h"
 #include "tests/support/compare.h"
+#include "tests/support/device.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
 namespace {
+
+// What is to be written, added to `before` where given.
+template <class From, class To>
+std::vector<To> meaning(const std::vector<From>& x, const std::vector<To>& before = {}) {
+  std::vector<To> y;
+  for (size_t i = 0; i < x.size(); ++i) {
+    y.push_back(static_cast<To>(before.empty() ? Wide<To>(x[i]) : before[i] + x[i]));
+  }
+  return y;
+}
 
 template <class From, class To>
 void expect_converted() {
@@ -16,19 +29,37 @@ void expect_converted() {
   sizes.push_back(100003);  // enough for two threads
   sizes.push_back(0);
   for (const int64_t n : sizes) {
-    const Guarded<From> x(random_values<From>(n, 1), 1);
-    const Guarded<To> before(random_values<To>(n, 2), 1);
-    for (const int threads : {1, 2}) {
-      Guarded<To> y(n, 1), sum(before.values(), 1);
-      convert(Stream::cpu(threads), n, x.data(), y.data(), Write::Overwrite);
-      convert(Stream::cpu(threads), n, x.data(), sum.data(), Write::Accumulate);
-      for (int64_t i = 0; i < n; ++i) {
-        const To copied(x[i]), added(before[i] + x[i]);
-        ASSERT_EQ(y[i], copied) << i << " of " << n;
-        ASSERT_EQ(sum[i], added) << i << " of " << n;
+    const auto x = random_values<From>(n, 1);
+    const auto before = random_values<To>(n, 2);
+    for (const Stream& stream : streams({1, 2})) {
+      for (const int64_t offset : {0, 1}) {
+        const Placed<From> from(stream, x, offset);
+        Placed<To> y(stream, n, offset), sum(stream, before, offset);
+        convert(stream, n, from.data(), y.data(), Write::Overwrite);
+        convert(stream, n, from.data(), sum.data(), Write::Accumulate);
+        EXPECT_TRUE(same_bytes(y.values(), meaning<From, To>(x))) << n << ", " << name(stream);
+        EXPECT_TRUE(same_bytes(sum.values(), meaning(x, before))) << n << ", " << name(stream);
+        EXPECT_TRUE(from.intact() && y.intact() && sum.intact());
       }
-      EXPECT_TRUE(x.intact() && y.intact() && sum.intact());
     }
+  }
+}
+
+template <class From, class To>
+void expect_body_converts() {
+  const int64_t n = 1003;
+  const auto x = random_values<From>(n, 1);
+  const auto before = random_values<To>(n, 2);
+  for (const Access access : {Access::Packed, Access::Single}) {
+    const int64_t offset = access == Access::Packed ? 0 : 1;
+    const Guarded<From> from(x, offset);
+    Guarded<To> y(n, offset), sum(before, offset);
+    using Body = ConvertBody<From, To>;
+    run_blocks<Body>(2, 1, n, access, from.data(), y.data(), Write::Overwrite);
+    run_blocks<Body>(2, 16, n, access, from.data(), sum.data(), Write::Accumulate);
+    EXPECT_TRUE(same_bytes(y.values(), meaning<From, To>(x)));
+    EXPECT_TRUE(same_bytes(sum.values(), meaning(x, before)));
+    EXPECT_TRUE(y.intact() && sum.intact());
   }
 }
 
@@ -40,11 +71,21 @@ TEST(Convert, AgreesWithPlainConversions) {
   expect_converted<double, double>();
 }
 
+TEST(Convert, TheBodyOfTheOtherBackendDoesTheSame) {
+  expect_body_converts<float, bfloat16>();
+  expect_body_converts<bfloat16, float>();
+  expect_body_converts<bfloat16, bfloat16>();
+  expect_body_converts<float, float>();
+  expect_body_converts<double, double>();
+}
+
 TEST(Convert, NanIsKept) {
-  const std::vector<float> x(33, poison<float>());
-  Guarded<bfloat16> y(33);
-  convert(Stream::cpu(1), 33, x.data(), y.data(), Write::Overwrite);
-  for (int64_t i = 0; i < 33; ++i) EXPECT_TRUE(std::isnan(static_cast<float>(y[i])));
+  for (const Stream& stream : streams({1})) {
+    const Placed<float> x(stream, 33);  // poison
+    Placed<bfloat16> y(stream, std::vector<float>(33, 1.0f));
+    convert(stream, 33, x.data(), y.data(), Write::Overwrite);
+    for (const float v : y.values()) EXPECT_TRUE(std::isnan(v)) << name(stream);
+  }
 }
 
 TEST(Convert, CostCountsBothTypes) {
