@@ -1,6 +1,7 @@
 // Batch norm on a CPU, in training and with given statistics: each thread its own rows, partial
 // statistics joined in the order of the threads.
 #include "kernels/error.h"
+#include "kernels/map_cpu.h"
 #include "kernels/norm_act.h"
 #include "kernels/norm_act_cpu.h"
 #include "kernels/simd.h"
@@ -148,22 +149,19 @@ void backward(const Stream& stream, const NormShape& shape, Depends depends, con
   });
 }
 
-template <class T>
-void update_running_statistics(int64_t c, double momentum, const T* mean,
-                               const T* unbiased_variance, T* running_mean, T* running_variance) {
-  const T m = static_cast<T>(momentum), keep = static_cast<T>(1 - momentum);
-  for (int64_t j = 0; j < c; ++j) {
-    running_mean[j] = keep * running_mean[j] + m * mean[j];
-    running_variance[j] = keep * running_variance[j] + m * unbiased_variance[j];
-  }
-}
-
 }  // namespace
+
+BASIN_INSTANTIATE_MAP(float, RunningStatistics<float>)
+BASIN_INSTANTIATE_MAP(double, RunningStatistics<double>)
+
 }  // namespace cpu
 
 template <class T>
-int64_t batch_norm_act_scratch(const NormShape& shape, int threads) {
-  return cpu::BatchScratch<Wide<T>>::bytes(shape.c, threads);
+int64_t batch_norm_act_scratch(const Stream& stream, const NormShape& shape) {
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) return cuda::batch_norm_act_scratch<T>(shape);
+  }
+  return cpu::BatchScratch<Wide<T>>::bytes(shape.c, stream.threads());
 }
 
 template <class T>
@@ -174,7 +172,13 @@ void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const 
   BASIN_CHECK(shape.n * shape.positions >= 2, "[batch_norm_act] x",
               "found {} values per channel, expected at least 2 in training",
               shape.n * shape.positions);
-  cpu::require<T>(stream);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::batch_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y,
+                                          mean, rstd, unbiased_variance, scratch);
+    }
+  }
+  cpu::require_type<T>();
   cpu::batch_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y, mean, rstd,
                               unbiased_variance, scratch);
 }
@@ -184,7 +188,13 @@ void batch_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
                              const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
                              Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
-  cpu::require<T>(stream);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::batch_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds,
+                                           ds_mode, dgamma, dbeta, parameter_mode, scratch);
+    }
+  }
+  cpu::require_type<T>();
   cpu::backward(stream, shape, cpu::Depends::Yes, dy, s,
                 {mean, rstd, gamma, beta, floor_of<Wide<T>>(act)}, ds, ds_mode, dgamma, dbeta,
                 parameter_mode, scratch);
@@ -195,7 +205,13 @@ void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const 
                             const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
                             const Wide<T>* mean, const Wide<T>* variance, double eps,
                             Activation act, T* sum, T* y, Wide<T>* rstd) {
-  cpu::require<T>(stream);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::fixed_norm_act_forward(stream, shape, x, residual, gamma, beta, mean, variance,
+                                          eps, act, sum, y, rstd);
+    }
+  }
+  cpu::require_type<T>();
   cpu::fixed_norm_act_forward(stream, shape, x, residual, gamma, beta, mean, variance, eps, act,
                               sum, y, rstd);
 }
@@ -205,7 +221,13 @@ void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
                              const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
                              Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
-  cpu::require<T>(stream);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::fixed_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds,
+                                           ds_mode, dgamma, dbeta, parameter_mode, scratch);
+    }
+  }
+  cpu::require_type<T>();
   cpu::backward(stream, shape, cpu::Depends::No, dy, s,
                 {mean, rstd, gamma, beta, floor_of<Wide<T>>(act)}, ds, ds_mode, dgamma, dbeta,
                 parameter_mode, scratch);
@@ -214,13 +236,13 @@ void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const
 template <class T>
 void update_running_statistics(const Stream& stream, int64_t c, double momentum, const T* mean,
                                const T* unbiased_variance, T* running_mean, T* running_variance) {
-  require_cpu(stream, "[norm_act]");
-  cpu::update_running_statistics(c, momentum, mean, unbiased_variance, running_mean,
-                                 running_variance);
+  const RunningStatistics<T> functor{static_cast<T>(momentum), static_cast<T>(1 - momentum)};
+  map<T>(stream, functor, c, {mean, unbiased_variance, running_mean, running_variance},
+         {running_mean, running_variance});
 }
 
 #define BASIN_INSTANTIATE_BATCH_NORM(T)                                                            \
-  template int64_t batch_norm_act_scratch<T>(const NormShape&, int);                               \
+  template int64_t batch_norm_act_scratch<T>(const Stream&, const NormShape&);                     \
   template void batch_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,        \
                                        const Wide<T>*, const Wide<T>*, double, Activation, T*, T*, \
                                        Wide<T>*, Wide<T>*, Wide<T>*, void*);                       \

@@ -208,8 +208,11 @@ void check_groups(const NormShape& shape) {
 }  // namespace
 
 template <class T>
-int64_t group_norm_act_scratch(const NormShape& shape, int threads) {
-  return cpu::GroupScratch<Wide<T>>::bytes(shape.c) * threads;
+int64_t group_norm_act_scratch(const Stream& stream, const NormShape& shape) {
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) return cuda::group_norm_act_scratch<T>(shape);
+  }
+  return cpu::GroupScratch<Wide<T>>::bytes(shape.c) * stream.threads();
 }
 
 template <class T>
@@ -219,7 +222,13 @@ void group_norm_act_forward(const Stream& stream, const NormShape& shape, const 
                             void* scratch) {
   check_groups(shape);
   if (shape.size() == 0) return;
-  cpu::require<T>(stream);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::group_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y,
+                                          mean, rstd, scratch);
+    }
+  }
+  cpu::require_type<T>();
   cpu::group_norm_act_forward(stream, shape, x, residual, gamma, beta, eps, act, sum, y, mean, rstd,
                               scratch);
 }
@@ -230,13 +239,19 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
                              const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
                              Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
   check_groups(shape);
-  cpu::require<T>(stream);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::group_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds,
+                                           ds_mode, dgamma, dbeta, parameter_mode, scratch);
+    }
+  }
+  cpu::require_type<T>();
   cpu::group_norm_act_backward(stream, shape, dy, s, gamma, beta, mean, rstd, act, ds, ds_mode,
                                dgamma, dbeta, parameter_mode, scratch);
 }
 
 #define BASIN_INSTANTIATE_GROUP_NORM(T)                                                            \
-  template int64_t group_norm_act_scratch<T>(const NormShape&, int);                               \
+  template int64_t group_norm_act_scratch<T>(const Stream&, const NormShape&);                     \
   template void group_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,        \
                                        const Wide<T>*, const Wide<T>*, double, Activation, T*, T*, \
                                        Wide<T>*, Wide<T>*, void*);                                 \

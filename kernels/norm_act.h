@@ -83,14 +83,15 @@ constexpr T floor_of(Activation act) {
 // may be null otherwise. gamma, beta: [c]. mean, rstd: [n, groups], written.
 // scratch (forward and backward): group_norm_act_scratch bytes, 64-byte aligned.
 template <class T>
-int64_t group_norm_act_scratch(const NormShape& shape, int threads);
+int64_t group_norm_act_scratch(const Stream& stream, const NormShape& shape);
 template <class T>
 void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
                             const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
                             double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
                             void* scratch);
 // ds (=, +=) the gradient with respect to s, given dy and s; null: not wanted. dgamma, dbeta: [c]
-// (=, +=), summed image by image within a thread, then over the threads in their order.
+// (=, +=), summed image by image within a thread, then over the threads in their order; with CUDA
+// within an image, then over the images in float64.
 template <class T>
 void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
                              const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
@@ -100,7 +101,7 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
 // Batch norm in training: mean, rstd and the unbiased variance of the batch: [c], written.
 // n * positions >= 2. scratch: batch_norm_act_scratch bytes, 64-byte aligned.
 template <class T>
-int64_t batch_norm_act_scratch(const NormShape& shape, int threads);
+int64_t batch_norm_act_scratch(const Stream& stream, const NormShape& shape);
 template <class T>
 void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
                             const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
@@ -128,12 +129,22 @@ void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const
 
 // running = (1 - momentum) * running + momentum * batch, for mean and unbiased variance: [c].
 template <class T>
+struct RunningStatistics {
+  static constexpr int reads = 4, writes = 2, flops = 6;
+  T momentum, keep;
+  BASIN_HD void operator()(const T (&in)[4], T (&out)[2]) const {
+    out[0] = keep * in[2] + momentum * in[0];
+    out[1] = keep * in[3] + momentum * in[1];
+  }
+};
+template <class T>
 void update_running_statistics(const Stream& stream, int64_t c, double momentum, const T* mean,
                                const T* unbiased_variance, T* running_mean, T* running_variance);
 
 // What a norm moves between the cache that holds one image (group norm: each tensor once) or none
-// (batch norm: each tensor once a pass) and the rest, and computes. Parameters and statistics are
-// small against the tensors and not counted.
+// (batch norm: each tensor once a pass) and the rest, and computes. A GPU's registers hold an image
+// of up to 32 x 32 positions (norm_act.cuh); larger ones it reads again. Parameters and statistics
+// are small against the tensors and not counted.
 enum class NormKind { Group, Batch, Fixed };
 template <class T>
 constexpr Cost norm_act_forward_cost(NormKind kind, const NormShape& shape, bool residual) {
@@ -154,5 +165,41 @@ constexpr Cost norm_act_backward_cost(NormKind kind, const NormShape& shape, Wri
 }
 
 // Only where CUDA is built; the same contracts.
+namespace cuda {
+template <class T>
+int64_t group_norm_act_scratch(const NormShape& shape);
+template <class T>
+void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
+                            void* scratch);
+template <class T>
+void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch);
+template <class T>
+int64_t batch_norm_act_scratch(const NormShape& shape);
+template <class T>
+void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
+                            Wide<T>* unbiased_variance, void* scratch);
+template <class T>
+void batch_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch);
+template <class T>
+void fixed_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            const Wide<T>* mean, const Wide<T>* variance, double eps,
+                            Activation act, T* sum, T* y, Wide<T>* rstd);
+template <class T>
+void fixed_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch);
+}  // namespace cuda
 
 }  // namespace basin

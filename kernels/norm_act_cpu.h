@@ -12,10 +12,9 @@
 
 namespace basin::cpu {
 
-// A CPU's stream; for bfloat16 one that has instructions for it.
+// For bfloat16, a processor that has instructions for it.
 template <class T>
-void require(const Stream& stream) {
-  require_cpu(stream, "[norm_act]");
+void require_type() {
   if constexpr (std::is_same_v<T, bfloat16>) require_bfloat16("[norm_act] x");
 }
 

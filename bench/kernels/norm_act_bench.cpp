@@ -26,7 +26,8 @@ struct Arrays {
   void* scratch;
   explicit Arrays(const NormShape& s) : shape(s) {
     const int64_t stats = std::max(s.n * s.groups, s.c);
-    const int64_t bytes = group_norm_act_scratch<float>(s, 1) + batch_norm_act_scratch<float>(s, 1);
+    const int64_t bytes =
+        group_norm_act_scratch<float>(stream, s) + batch_norm_act_scratch<float>(stream, s);
     memory.resize(4 * (s.size() + 48) + 5 * (s.c + 48) + 2 * (stats + 48) + bytes / 4 + 48);
     char* next = reinterpret_cast<char*>(memory.data());
     const auto take = [&]<class Value>(Value*& array, int64_t n) {

@@ -70,12 +70,13 @@ struct GroupNormActOp final : Op {
   Activation act;
   Residual residual;
   int64_t scratch;
-  GroupNormActOp(const NormShape& shape, const GroupNormOptions& o, Residual residual, int threads)
+  GroupNormActOp(const NormShape& shape, const GroupNormOptions& o, Residual residual,
+                 const Stream& stream)
       : shape(shape),
         eps(o.eps),
         act(o.activation),
         residual(residual),
-        scratch(group_norm_act_scratch<T>(shape, threads)) {}
+        scratch(group_norm_act_scratch<T>(stream, shape)) {}
 
   std::string_view name() const override { return "group_norm_act"; }
   OpNeeds needs() const override {
@@ -108,7 +109,7 @@ struct BatchNormActOp final : Op {
   int64_t running_mean, running_variance, counter;  // offsets in the buffers' arena
   int64_t scratch;
   BatchNormActOp(const NormShape& shape, const BatchNormOptions& o, Residual residual,
-                 Statistics statistics, const Layout* buffers, int threads)
+                 Statistics statistics, const Layout* buffers, const Stream& stream)
       : shape(shape),
         eps(o.eps),
         momentum(o.momentum),
@@ -118,7 +119,7 @@ struct BatchNormActOp final : Op {
         running_mean(buffers->at(o.running_mean).offset),
         running_variance(buffers->at(o.running_variance).offset),
         counter(buffers->at(o.counter).offset),
-        scratch(batch_norm_act_scratch<T>(shape, threads)) {}
+        scratch(batch_norm_act_scratch<T>(stream, shape)) {}
 
   std::string_view name() const override { return "batch_norm_act"; }
   OpNeeds needs() const override {
@@ -208,7 +209,7 @@ std::vector<Variable> group_norm(const Variable& x, const Variable* residual, co
   shape.groups = o.groups;
   const Operands operands(x, residual, gamma, beta);
   return record_activations<GroupNormActOp>(tape, operands.inputs, operands.outputs, shape, o,
-                                            operands.residual, tape.stream.threads());
+                                            operands.residual, tape.stream);
 }
 
 std::vector<Variable> batch_norm(const Variable& x, const Variable* residual, const Variable& gamma,
@@ -223,8 +224,7 @@ std::vector<Variable> batch_norm(const Variable& x, const Variable* residual, co
       tape.program->mode == Mode::Training ? Statistics::Batch : Statistics::Fixed;
   const Operands operands(x, residual, gamma, beta);
   return record_activations<BatchNormActOp>(tape, operands.inputs, operands.outputs, shape, o,
-                                            operands.residual, statistics, buffers,
-                                            tape.stream.threads());
+                                            operands.residual, statistics, buffers, tape.stream);
 }
 
 }  // namespace

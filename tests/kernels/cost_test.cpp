@@ -5,6 +5,7 @@
 
 #include "kernels/bias.h"
 #include "kernels/elementwise.h"
+#include "kernels/norm_act.h"
 #include "kernels/reduce.h"
 #include "kernels/sam.h"
 #include "kernels/sgd.h"
@@ -45,6 +46,10 @@ TEST(Cost, Elementwise) {
   expect_as_declared(ScaleBy<C>{&value, value});
   expect_as_declared(Broadcast<C>{&value, value});
   expect_as_declared(FromDouble<C>{&kRho, 1.0});
+}
+
+TEST(Cost, RunningStatistics) {
+  expect_as_declared(RunningStatistics<C>{C(0.25), C(0.75)});
 }
 
 TEST(Cost, Accumulated) {

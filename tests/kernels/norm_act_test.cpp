@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "kernels/error.h"
+#include "kernels/norm_act.cuh"
+#include "kernels/norm_act_join.cuh"
 #include "kernels/simd.h"
+#include "tests/support/block.h"
 #include "tests/support/counted.h"
 #include "tests/support/norm_reference.h"
 
@@ -22,7 +25,7 @@ TYPED_TEST_SUITE(GroupNormAct, Types);
 const NormShape kShapes[] = {{2, 49, 16, 8},  {1, 1024, 16, 8}, {3, 16, 128, 8}, {2, 64, 24, 3},
                              {2, 5, 9, 3},    {1, 17, 7, 7},    {3, 81, 3, 1},   {1, 337, 33, 11},
                              {2, 4, 512, 32}, {1, 2, 1040, 1},  {5, 1, 32, 4},   {2, 15, 6, 2},
-                             {1, 290, 1, 1},  {2, 7, 4, 2},     {1, 99, 10, 5}};
+                             {1, 290, 1, 1},  {2, 7, 4, 2},     {1, 99, 10, 5},  {1, 2500, 8, 4}};
 
 TYPED_TEST(GroupNormAct, AgreesWithPlainLoops) {
   for (const NormShape& shape : kShapes) expect_all_norms<TypeParam>(NormKind::Group, shape);
@@ -39,8 +42,11 @@ TYPED_TEST(GroupNormAct, TakesUnalignedArrays) {
 // One value: the variance is 0 and y is beta.
 TYPED_TEST(GroupNormAct, OneValueAGroup) {
   const NormCase<TypeParam> c({3, 1, 4, 4});
-  const NormRun<TypeParam> run(c, {NormKind::Group, Activation::None, false, Write::Overwrite, 1});
-  for (int64_t i = 0; i < 12; ++i) EXPECT_EQ(run.y[i], c.beta[i % 4]);
+  for (const Stream& stream : norm_streams<TypeParam>()) {
+    const NormRun<TypeParam> run(
+        c, {NormKind::Group, Activation::None, false, Write::Overwrite, stream});
+    for (int64_t i = 0; i < 12; ++i) EXPECT_EQ(run.y[i], c.beta[i % 4]);
+  }
 }
 
 // E[x^2] - E[x]^2 in float32 would leave nothing of the variance here.
@@ -48,7 +54,7 @@ TYPED_TEST(GroupNormAct, LargeMeanSmallDeviation) {
   NormCase<TypeParam> c({2, 300, 32, 8});
   for (TypeParam& v : c.x) v = TypeParam(1e4) + v * TypeParam(0.05);
   for (const Activation act : {Activation::None, Activation::Relu}) {
-    expect_norm(c, {NormKind::Group, act, false, Write::Overwrite, 1});
+    expect_norm_on_each(c, {NormKind::Group, act, false, Write::Overwrite});
   }
 }
 
@@ -56,59 +62,97 @@ TYPED_TEST(GroupNormAct, LargeMeanSmallDeviation) {
 TYPED_TEST(GroupNormAct, MeanThatJumps) {
   NormCase<TypeParam> c({1, 500, 16, 8});
   for (int64_t i = 20 * 16; i < c.shape.size(); ++i) c.x[i] += TypeParam(1e4);
-  expect_norm(c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, 1});
+  expect_norm_on_each(c, {NormKind::Group, Activation::Relu, false, Write::Overwrite});
 }
 
 // Channels of one group whose means are far apart.
 TYPED_TEST(GroupNormAct, ChannelsFarApart) {
   NormCase<TypeParam> c({2, 64, 16, 4});
   for (int64_t i = 0; i < c.shape.size(); ++i) c.x[i] += TypeParam(100 * (i % 16));
-  expect_norm(c, {NormKind::Group, Activation::None, true, Write::Overwrite, 1});
+  expect_norm_on_each(c, {NormKind::Group, Activation::None, true, Write::Overwrite});
 }
 
 TYPED_TEST(GroupNormAct, NanReachesTheOutputsOfItsGroupOnly) {
   NormCase<TypeParam> c({2, 9, 8, 2});
   c.x[5] = poison<TypeParam>();  // image 0, channel 5: group 1
-  const NormRun<TypeParam> run(c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, 1});
-  for (int64_t i = 0; i < c.shape.size(); ++i) {
-    EXPECT_EQ(std::isnan(run.y[i]), i < 72 && i % 8 >= 4) << i;
+  for (const Stream& stream : norm_streams<TypeParam>()) {
+    const NormRun<TypeParam> run(
+        c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, stream});
+    for (int64_t i = 0; i < c.shape.size(); ++i) {
+      EXPECT_EQ(std::isnan(run.y[i]), i < 72 && i % 8 >= 4) << i << ", " << name(stream);
+    }
   }
-}
-
-TYPED_TEST(GroupNormAct, WithoutDs) {
-  using T = TypeParam;
-  NormCase<T> c({3, 10, 16, 4});
-  const NormRun<T> run(c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, 1});
-  std::vector<T> dgamma(16), dbeta(16);
-  Guarded<char> scratch(group_norm_act_scratch<T>(c.shape, 1));
-  group_norm_act_backward<T>(Stream::cpu(1), c.shape, c.dy.data(), c.x.data(), c.gamma.data(),
-                             c.beta.data(), run.mean.data(), run.rstd.data(), Activation::Relu,
-                             nullptr, Write::Overwrite, dgamma.data(), dbeta.data(),
-                             Write::Overwrite, scratch.data());
-  EXPECT_EQ(dgamma, run.dgamma.values());
-  EXPECT_EQ(dbeta, run.dbeta.values());
 }
 
 TYPED_TEST(GroupNormAct, NoImages) {
   const NormCase<TypeParam> c({0, 4, 8, 2});
-  const NormRun<TypeParam> run(c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, 2});
-  for (int64_t j = 0; j < 8; ++j) EXPECT_EQ(run.dgamma[j] + run.dbeta[j], TypeParam(0));
+  for (const Stream& stream : norm_streams<TypeParam>()) {
+    const NormRun<TypeParam> run(
+        c, {NormKind::Group, Activation::Relu, false, Write::Overwrite, stream});
+    for (int64_t j = 0; j < 8; ++j) EXPECT_EQ(run.dgamma[j] + run.dbeta[j], TypeParam(0));
+  }
 }
 
 TYPED_TEST(GroupNormAct, RefusesGroupsThatDoNotDivide) {
   const NormCase<TypeParam> c({1, 4, 8, 8});
   NormCase<TypeParam> wrong = c;
   wrong.shape.groups = 3;
-  const NormOptions o{NormKind::Group, Activation::Relu, false, Write::Overwrite, 1};
+  const NormOptions o{NormKind::Group, Activation::Relu, false, Write::Overwrite};
   EXPECT_THROW(NormRun<TypeParam>(wrong, o), Error);
 }
 
 // Tensors in bfloat16, parameters and statistics in float.
 TEST(GroupNormActBfloat16, AgreesWithPlainLoops) {
-  if (!cpu::has_bfloat16()) GTEST_SKIP() << "found " << cpu::instruction_set();
+  if (norm_streams<bfloat16>().empty()) GTEST_SKIP() << "found " << cpu::instruction_set();
   for (const NormShape& shape : kShapes) expect_all_norms<bfloat16>(NormKind::Group, shape);
   expect_all_norms<bfloat16>(NormKind::Group, {5, 1024, 16, 8});
   expect_all_norms<bfloat16>(NormKind::Group, {2, 21, 48, 8}, 3);
+}
+
+// By few threads, which take a tile in several strips and chunks.
+template <class T, int W>
+void expect_group_bodies(const NormShape& shape, int threads) {
+  using F = Wide<T>;
+  const NormCase<T> c(shape);
+  const NormOptions o{NormKind::Group, Activation::Relu, true, Write::Accumulate};
+  const int64_t size = shape.size(), parts = shape.n * shape.c, stats = shape.n * shape.groups;
+  const Guarded<T> x(c.x), residual(c.residual), dy(c.dy);
+  const Guarded<F> gamma(c.gamma), beta(c.beta);
+  Guarded<T> sum(size), y(size), ds(c.ds_before);
+  Guarded<F> mean(stats), rstd(stats), dgammas(parts), dbetas(parts);
+  Guarded<F> dgamma(std::vector<F>(shape.c, F(0.5))), dbeta(std::vector<F>(shape.c, F(0.5)));
+  const int64_t tile = group_tile<T, W>(shape);
+  const F floor = floor_of<F>(o.act);
+  run_blocks<GroupNormForward<T, W>>(3, threads, shape, tile, x.data(), residual.data(), sum.data(),
+                                     gamma.data(), beta.data(), o.eps, floor, y.data(), mean.data(),
+                                     rstd.data());
+  run_blocks<GroupNormBackward<T, W>>(3, threads, shape, tile, dy.data(), sum.data(), gamma.data(),
+                                      beta.data(), mean.data(), rstd.data(), floor, ds.data(),
+                                      o.mode, dgammas.data(), dbetas.data());
+  F* none = nullptr;
+  run_blocks<GradientJoin<F>>(2, threads, shape.n, shape.c, dgammas.data(), dbetas.data(),
+                              dgamma.data(), dbeta.data(), o.mode, none, none, 0.0, none, none);
+  SCOPED_TRACE(testing::Message() << threads << " threads, accesses of " << W);
+  expect_result<T>(c, o,
+                   {sum.values(),
+                    y.values(),
+                    ds.values(),
+                    mean.values(),
+                    rstd.values(),
+                    {},
+                    dgamma.values(),
+                    dbeta.values()});
+  for (const auto* g : {&sum, &y, &ds}) EXPECT_TRUE(g->intact());
+  for (const auto* g : {&mean, &rstd, &dgammas, &dbetas, &dgamma, &dbeta}) EXPECT_TRUE(g->intact());
+}
+
+TEST(GroupNormActBodies, AgreeWithPlainLoops) {
+  for (const int threads : {1, 16, 64}) {
+    expect_group_bodies<float, 4>({2, 21, 24, 3}, threads);
+    expect_group_bodies<float, 1>({1, 19, 33, 3}, threads);
+    expect_group_bodies<double, 2>({2, 9, 12, 6}, threads);
+    expect_group_bodies<bfloat16, 8>({1, 130, 48, 24}, threads);
+  }
 }
 
 TEST(GroupNormActGradient, AgreesWithDifferences) {

@@ -1,5 +1,5 @@
 // What the norms mean: plain two-pass loops in float64, and one harness that runs a kernel against
-// them in every combination of activation, residual, write mode and threads.
+// them in every combination of activation, residual, write mode and device.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "kernels/norm_act.h"
+#include "kernels/simd.h"
 #include "tests/support/compare.h"
+#include "tests/support/device.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -131,107 +133,125 @@ struct NormOptions {
   Activation act;
   bool residual;
   Write mode;
-  int threads;
+  Stream stream = Stream::cpu(1);
   int64_t offset = 0;  // of every array from a 64-byte boundary, in elements
   double eps = 1e-5;
 };
 
+// What a forward and a backward pass wrote.
+template <class T>
+struct NormResult {
+  std::vector<T> sum, y, ds;
+  std::vector<Wide<T>> mean, rstd, unbiased, dgamma, dbeta;
+  bool same_bytes_as(const NormResult& o) const {
+    return same_bytes(sum, o.sum) && same_bytes(y, o.y) && same_bytes(mean, o.mean) &&
+           same_bytes(rstd, o.rstd) && same_bytes(unbiased, o.unbiased) && same_bytes(ds, o.ds) &&
+           same_bytes(dgamma, o.dgamma) && same_bytes(dbeta, o.dbeta);
+  }
+};
+
 // One forward and one backward pass of the kernels into poisoned and guarded arrays.
 template <class T>
-struct NormRun {
-  Guarded<T> sum, y, ds;
-  Guarded<Wide<T>> mean, rstd, unbiased, dgamma, dbeta;
-  NormRun(const NormCase<T>& c, const NormOptions& o)
-      : sum(c.shape.size(), o.offset),
-        y(c.shape.size(), o.offset),
-        ds(c.shape.size(), o.offset),
-        mean(statistics_of(o.kind, c.shape), o.offset),
-        rstd(statistics_of(o.kind, c.shape), o.offset),
-        unbiased(c.shape.c, o.offset),
-        dgamma(c.shape.c, o.offset),
-        dbeta(c.shape.c, o.offset) {
-    const Stream stream = Stream::cpu(o.threads);
-    const Guarded<T> x(c.x, o.offset), residual(c.residual, o.offset), dy(c.dy, o.offset);
-    const Guarded<Wide<T>> gamma(c.gamma, o.offset), beta(c.beta, o.offset),
-        var(c.variance, o.offset);
-    const bool group = o.kind == NormKind::Group;
-    Guarded<char> scratch(group ? group_norm_act_scratch<T>(c.shape, o.threads)
-                                : batch_norm_act_scratch<T>(c.shape, o.threads));
-    const T* r = o.residual ? residual.data() : nullptr;
-    T* s_out = o.residual ? sum.data() : nullptr;
+struct NormRun : NormResult<T> {
+  NormRun(const NormCase<T>& c, const NormOptions& o) {
+    using F = Wide<T>;
+    const Stream& stream = o.stream;
+    const auto placed = [&](const auto& values) {
+      using Value = typename std::remove_cvref_t<decltype(values)>::value_type;
+      return Placed<Value>(stream, values, o.offset);
+    };
+    const auto empty = [&]<class Value>(Value, int64_t n) {
+      return Placed<Value>(stream, n, o.offset);
+    };
+    const bool group = o.kind == NormKind::Group, add = o.mode == Write::Accumulate;
+    const int64_t size = c.shape.size(), statistics = statistics_of(o.kind, c.shape);
+    const auto x = placed(c.x), added = placed(c.residual), dys = placed(c.dy);
+    const auto gamma = placed(c.gamma), beta = placed(c.beta), variance = placed(c.variance);
+    auto s_out = empty(T(), size), y_out = empty(T(), size);
+    auto ds_out = add ? placed(c.ds_before) : empty(T(), size);
+    auto means = o.kind == NormKind::Fixed ? placed(c.mean) : empty(F(), statistics);
+    auto rstds = empty(F(), statistics), variances = empty(F(), c.shape.c);
+    const std::vector<F> halves(c.shape.c, F(0.5));
+    auto dgammas = add ? placed(halves) : empty(F(), c.shape.c);
+    auto dbetas = add ? placed(halves) : empty(F(), c.shape.c);
+    Placed<char> scratch(stream, group ? group_norm_act_scratch<T>(stream, c.shape)
+                                       : batch_norm_act_scratch<T>(stream, c.shape));
+    const T* r = o.residual ? added.data() : nullptr;
+    T* s = o.residual ? s_out.data() : nullptr;
     if (group) {
       group_norm_act_forward(stream, c.shape, x.data(), r, gamma.data(), beta.data(), o.eps, o.act,
-                             s_out, y.data(), mean.data(), rstd.data(), scratch.data());
+                             s, y_out.data(), means.data(), rstds.data(), scratch.data());
     } else if (o.kind == NormKind::Batch) {
       batch_norm_act_forward(stream, c.shape, x.data(), r, gamma.data(), beta.data(), o.eps, o.act,
-                             s_out, y.data(), mean.data(), rstd.data(), unbiased.data(),
+                             s, y_out.data(), means.data(), rstds.data(), variances.data(),
                              scratch.data());
     } else {
-      std::copy(c.mean.begin(), c.mean.end(), mean.data());
-      fixed_norm_act_forward(stream, c.shape, x.data(), r, gamma.data(), beta.data(), mean.data(),
-                             var.data(), o.eps, o.act, s_out, y.data(), rstd.data());
-    }
-    if (o.mode == Write::Accumulate) {
-      std::copy(c.ds_before.begin(), c.ds_before.end(), ds.data());
-      for (int64_t j = 0; j < c.shape.c; ++j) dgamma[j] = dbeta[j] = Wide<T>(0.5);
+      fixed_norm_act_forward(stream, c.shape, x.data(), r, gamma.data(), beta.data(), means.data(),
+                             variance.data(), o.eps, o.act, s, y_out.data(), rstds.data());
     }
     const auto backward = group                       ? group_norm_act_backward<T>
                           : o.kind == NormKind::Batch ? batch_norm_act_backward<T>
                                                       : fixed_norm_act_backward<T>;
-    backward(stream, c.shape, dy.data(), o.residual ? sum.data() : x.data(), gamma.data(),
-             beta.data(), mean.data(), rstd.data(), o.act, ds.data(), o.mode, dgamma.data(),
-             dbeta.data(), o.mode, scratch.data());
+    const T* read = o.residual ? s_out.data() : x.data();
+    backward(stream, c.shape, dys.data(), read, gamma.data(), beta.data(), means.data(),
+             rstds.data(), o.act, ds_out.data(), o.mode, dgammas.data(), dbetas.data(), o.mode,
+             scratch.data());
+    const auto taken = [](const auto& array) {
+      EXPECT_TRUE(array.intact());
+      return array.values();
+    };
+    NormResult<T>::operator=({taken(s_out), taken(y_out), taken(ds_out), taken(means), taken(rstds),
+                              taken(variances), taken(dgammas), taken(dbetas)});
     EXPECT_TRUE(scratch.intact());
-    EXPECT_TRUE(sum.intact() && y.intact() && ds.intact());
-    for (const auto* g : {&mean, &rstd, &unbiased, &dgamma, &dbeta}) EXPECT_TRUE(g->intact());
-  }
-  bool same_bytes_as(const NormRun& o) const {
-    return same_bytes(sum.span(), o.sum.span()) && same_bytes(y.span(), o.y.span()) &&
-           same_bytes(mean.span(), o.mean.span()) && same_bytes(rstd.span(), o.rstd.span()) &&
-           same_bytes(ds.span(), o.ds.span()) && same_bytes(dgamma.span(), o.dgamma.span()) &&
-           same_bytes(dbeta.span(), o.dbeta.span());
+    // Without ds, the same dgamma and dbeta.
+    if (add) return;
+    auto dgamma_alone = empty(F(), c.shape.c), dbeta_alone = empty(F(), c.shape.c);
+    backward(stream, c.shape, dys.data(), read, gamma.data(), beta.data(), means.data(),
+             rstds.data(), o.act, nullptr, o.mode, dgamma_alone.data(), dbeta_alone.data(), o.mode,
+             scratch.data());
+    EXPECT_TRUE(same_bytes(taken(dgamma_alone), this->dgamma));
+    EXPECT_TRUE(same_bytes(taken(dbeta_alone), this->dbeta));
   }
 };
 
-// Runs a case and compares everything. The backward pass is compared at the kernel's own mean and
-// rstd and with the signs of its own y, which both passes must agree on.
+// Compares everything. The backward pass is compared at the kernel's own mean and rstd and with the
+// signs of its own y, which both passes must agree on.
 template <class T>
-void expect_norm(const NormCase<T>& c, const NormOptions& o) {
+void expect_result(const NormCase<T>& c, const NormOptions& o, const NormResult<T>& run) {
   SCOPED_TRACE(testing::Message() << "n " << c.shape.n << " positions " << c.shape.positions
                                   << " c " << c.shape.c << " groups " << c.shape.groups << " kind "
                                   << static_cast<int>(o.kind) << " relu "
                                   << (o.act == Activation::Relu) << " residual " << o.residual
-                                  << " accumulate " << (o.mode == Write::Accumulate) << " threads "
-                                  << o.threads << " eps of T " << eps_of<T>());
-  const NormRun<T> run(c, o);
+                                  << " accumulate " << (o.mode == Write::Accumulate) << ", "
+                                  << name(o.stream) << ", eps of T " << eps_of<T>());
   const Doubles gamma = doubles(c.gamma), beta = doubles(c.beta);
   Doubles s = doubles(c.x);
   if (o.residual) {
     for (size_t i = 0; i < s.size(); ++i) s[i] += static_cast<double>(c.residual[i]);
-    EXPECT_TRUE(all_close(run.sum.span(), s, 1));
-    s = doubles(run.sum.values());
+    EXPECT_TRUE(all_close(run.sum, s, 1));
+    s = doubles(run.sum);
   }
   const NormForward f = reference_forward(o.kind, c.shape, s, gamma, beta, o.eps, o.act,
                                           doubles(c.mean), doubles(c.variance));
   const double s_size = largest(s), scale = largest(f.rstd) * largest(gamma);
   if (o.kind != NormKind::Fixed) {
-    EXPECT_TRUE(all_close(run.mean.span(), f.mean, 4, s_size));
+    EXPECT_TRUE(all_close(run.mean, f.mean, 4, s_size));
   }
   // Means are joined in float64: its rounding of them is seen in units of the deviation.
   const double joined = s_size * largest(f.rstd) * eps_of<double>() / eps_of<Wide<T>>();
-  EXPECT_TRUE(all_close(run.rstd.span(), f.rstd, 16 + joined));
-  EXPECT_TRUE(all_close(run.y.span(), f.y, 8, 2 * s_size * scale + largest(beta)));
+  EXPECT_TRUE(all_close(run.rstd, f.rstd, 16 + joined));
+  EXPECT_TRUE(all_close(run.y, f.y, 8, 2 * s_size * scale + largest(beta)));
   if (o.kind == NormKind::Batch) {
     Doubles unbiased = f.variance;
     for (double& v : unbiased) v *= f.count / (f.count - 1);
-    EXPECT_TRUE(all_close(run.unbiased.span(), unbiased, 32 + 2 * joined));
+    EXPECT_TRUE(all_close(run.unbiased, unbiased, 32 + 2 * joined));
   }
 
   std::vector<bool> open(c.shape.size(), true);
   for (int64_t i = 0; i < c.shape.size(); ++i) {
     if (o.act == Activation::Relu) open[i] = run.y[i] > T(0);
   }
-  const Doubles mean = doubles(run.mean.values()), rstd = doubles(run.rstd.values());
+  const Doubles mean = doubles(run.mean), rstd = doubles(run.rstd);
   NormBackward b = reference_backward(o.kind, c.shape, doubles(c.dy), s, gamma, mean, rstd, open);
   double before = 0, before_parameters = 0;
   if (o.mode == Write::Accumulate) {
@@ -245,23 +265,47 @@ void expect_norm(const NormCase<T>& c, const NormOptions& o) {
   each_element(o.kind, c.shape, [&](int64_t i, int64_t k, int64_t) {
     xhat = std::max(xhat, std::abs((s[i] - mean[k]) * rstd[k]));
   });
-  EXPECT_TRUE(
-      all_close(run.ds.span(), b.ds, 16, before + scale * largest(doubles(c.dy)) * (2 + xhat)));
-  EXPECT_TRUE(all_close(run.dgamma.span(), b.dgamma, 16, before_parameters + b.gamma_terms));
-  EXPECT_TRUE(all_close(run.dbeta.span(), b.dbeta, 16, before_parameters + b.beta_terms));
-  EXPECT_TRUE(NormRun<T>(c, o).same_bytes_as(run));
+  EXPECT_TRUE(all_close(run.ds, b.ds, 16, before + scale * largest(doubles(c.dy)) * (2 + xhat)));
+  EXPECT_TRUE(all_close(run.dgamma, b.dgamma, 16, before_parameters + b.gamma_terms));
+  EXPECT_TRUE(all_close(run.dbeta, b.dbeta, 16, before_parameters + b.beta_terms));
 }
 
-// Every combination of activation, residual, write mode and one or two threads.
+// Runs a case and compares everything; a second run gives the same bytes.
+template <class T>
+void expect_norm(const NormCase<T>& c, const NormOptions& o) {
+  const NormRun<T> run(c, o);
+  expect_result(c, o, run);
+  EXPECT_TRUE(NormRun<T>(c, o).same_bytes_as(run)) << name(o.stream);
+}
+
+// A CPU of one and of two threads, where it takes T (for bfloat16 it needs instructions), and the
+// CUDA device, where there is one.
+template <class T>
+std::vector<Stream> norm_streams() {
+  std::vector<Stream> all;
+  if (std::is_same_v<T, Wide<T>> || cpu::has_bfloat16()) all = {Stream::cpu(1), Stream::cpu(2)};
+  if (cuda_device_count() > 0) all.push_back(Stream::cuda(0));
+  return all;
+}
+
+// The case on every device; twice on each, which on the emulated one are two orders of threads.
+template <class T>
+void expect_norm_on_each(const NormCase<T>& c, NormOptions o) {
+  for (const Stream& stream : norm_streams<T>()) {
+    o.stream = stream;
+    expect_norm(c, o);
+  }
+}
+
+// Every combination of activation, residual and write mode.
 template <class T>
 void expect_all_norms(NormKind kind, const NormShape& shape, int64_t offset = 0) {
   const NormCase<T> c(shape);
   for (const Activation act : {Activation::None, Activation::Relu}) {
     for (const bool residual : {false, true}) {
       for (const Write mode : {Write::Overwrite, Write::Accumulate}) {
-        for (const int threads : {1, 2}) {
-          expect_norm(c, {kind, act, residual, mode, threads, offset});
-        }
+        expect_norm_on_each(
+            c, {.kind = kind, .act = act, .residual = residual, .mode = mode, .offset = offset});
       }
     }
   }
@@ -270,11 +314,11 @@ void expect_all_norms(NormKind kind, const NormShape& shape, int64_t offset = 0)
 // <dy, y> as a function of s, gamma and beta, against central differences in float64.
 inline void expect_gradients(NormKind kind, const NormShape& shape, Activation act) {
   NormCase<double> c(shape);
-  const NormOptions o{kind, act, false, Write::Overwrite, 1};
+  const NormOptions o{kind, act, false, Write::Overwrite};
   const NormRun<double> run(c, o);
   if (act == Activation::Relu) {
     // Away from the kink: the outputs that are not cut off are larger than the step moves them.
-    for (const double y : run.y.values()) ASSERT_TRUE(y == 0 || y > 1e-4);
+    for (const double y : run.y) ASSERT_TRUE(y == 0 || y > 1e-4);
   }
   const auto loss = [&] {
     const NormRun<double> at(c, o);

@@ -1,0 +1,80 @@
+// The CUDA side of group norm.
+#include "kernels/norm_act.cuh"
+
+#include "kernels/launch.cuh"
+#include "kernels/norm_act_join.cuh"
+
+namespace basin::cuda {
+namespace {
+
+// Each image's part of dgamma and of dbeta: [n, c] each, F the type of the statistics.
+template <class F>
+struct GroupScratch {
+  F *dgammas, *dbetas;
+  GroupScratch(const NormShape& shape, void* scratch)
+      : dgammas(static_cast<F*>(scratch)), dbetas(dgammas + shape.n * shape.c) {}
+};
+
+// A block for each tile.
+template <int W>
+Grid grid_of_tiles(const Stream& stream, const NormShape& shape, int64_t tile) {
+  return grid_of_blocks(stream, shape.n * ceil_div(shape.c, tile), group_threads<W>(shape, tile));
+}
+
+}  // namespace
+
+template <class T>
+int64_t group_norm_act_scratch(const NormShape& shape) {
+  return 2 * shape.n * shape.c * int64_t{sizeof(Wide<T>)};
+}
+
+template <class T>
+void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
+                            const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
+                            double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
+                            void*) {
+  const auto run = [&](auto width) {
+    const int64_t tile = group_tile<T, width>(shape);
+    launch<GroupNormForward<T, width>>(
+        stream, "group_norm_act_forward", grid_of_tiles<width>(stream, shape, tile), shape, tile, x,
+        residual, sum, gamma, beta, eps, floor_of<Wide<T>>(act), y, mean, rstd);
+  };
+  by_width<T>(shape.c, run, x, residual, gamma, beta, sum, y);
+}
+
+template <class T>
+void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
+                             const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
+                             const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
+  using F = Wide<T>;
+  constexpr const char* kName = "group_norm_act_backward";
+  const GroupScratch<F> parts(shape, scratch);
+  const auto run = [&](auto width) {
+    const int64_t tile = group_tile<T, width>(shape);
+    launch<GroupNormBackward<T, width>>(stream, kName, grid_of_tiles<width>(stream, shape, tile),
+                                        shape, tile, dy, s, gamma, beta, mean, rstd,
+                                        floor_of<F>(act), ds, ds_mode, parts.dgammas, parts.dbetas);
+  };
+  by_width<T>(shape.c, run, dy, s, gamma, beta, ds);
+  const F* none = nullptr;
+  F* nowhere = nullptr;
+  const Grid joins = grid_of_blocks(stream, ceil_div<int64_t>(shape.c, kWarpSize), kJoinThreads);
+  launch<GradientJoin<F>>(stream, kName, joins, shape.n, shape.c, parts.dgammas, parts.dbetas,
+                          dgamma, dbeta, parameter_mode, none, none, 0.0, nowhere, nowhere);
+}
+
+#define BASIN_INSTANTIATE_GROUP_NORM(T)                                                            \
+  template int64_t group_norm_act_scratch<T>(const NormShape&);                                    \
+  template void group_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,        \
+                                       const Wide<T>*, const Wide<T>*, double, Activation, T*, T*, \
+                                       Wide<T>*, Wide<T>*, void*);                                 \
+  template void group_norm_act_backward(                                                           \
+      const Stream&, const NormShape&, const T*, const T*, const Wide<T>*, const Wide<T>*,         \
+      const Wide<T>*, const Wide<T>*, Activation, T*, Write, Wide<T>*, Wide<T>*, Write, void*);
+
+BASIN_INSTANTIATE_GROUP_NORM(float)
+BASIN_INSTANTIATE_GROUP_NORM(double)
+BASIN_INSTANTIATE_GROUP_NORM(bfloat16)
+
+}  // namespace basin::cuda
