@@ -13,13 +13,20 @@ for word in "$@"; do
   done
 done
 
+preset=release
+# A newcomer's first minutes are not spent in nvcc where no GPU would run what it makes.
+if command -v nvcc > /dev/null && nvidia-smi -L > /dev/null 2>&1; then
+  preset=cuda
+  [[ " $* " == *" --device"* ]] || options+=(--device cuda)
+fi
+
 tools/setup.sh
 mkdir -p build
 log=build/demo.log
 echo "building (log: $log)"
-if ! { cmake --preset release && cmake --build --preset release --target basin; } > "$log" 2>&1; then
+if ! { cmake --preset "$preset" && cmake --build --preset "$preset" --target basin; } > "$log" 2>&1; then
   tail -n 40 "$log" >&2
   echo "demo: the build failed: see $log" >&2
   exit 1
 fi
-exec build/release/basin train "${options[@]}" "$@"
+exec "build/$preset/basin" train "${options[@]}" "$@"

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Times PyTorch's steps on request, so that `basin bench step --peer pytorch` can alternate with it.
 
-    torch_server.py --model resnet_tiny_gn --width 16 --batch 128 --threads 2
+    torch_server.py --model resnet_tiny_gn --width 16 --batch 128 --threads 2 [--device cuda]
 
-A line on stdin, "MODE OPTIMIZER", asks for one step: eager, compiled, or chunks (of 32 examples, one
-gradient: networks without batch norm), with sgd or sam: one is run untimed, the next is timed. The
-answer is its milliseconds, or "none REASON" where PyTorch cannot. float32, channels_last, momentum
-0.9; the foreach functions throughout.
+A line on stdin, "MODE OPTIMIZER", asks for one step: eager, compiled, chunks (of 32 examples, one
+gradient: networks without batch norm) or graph (one CUDA graph), with sgd or sam: one is run untimed,
+the next is timed. The answer is its milliseconds, or "none REASON" where PyTorch cannot.
+channels_last, momentum 0.9; the foreach functions throughout. --precision float32, tf32 or bf16
+(autocast).
 """
 import argparse
 import os
@@ -46,13 +47,16 @@ class Step:
         if mode == "chunks" and args.model in ("resnet_tiny", "resnet18"):
             raise ValueError("batch norm needs its batch whole")
         torch.manual_seed(0)
-        net = make(args.model, args.width).to(memory_format=torch.channels_last)
+        self.device, self.narrow = torch.device(args.device), args.precision == "bf16"
+        net = make(args.model, args.width).to(self.device, memory_format=torch.channels_last)
         self.params, self.batch = list(net.parameters()), args.batch
         self.velocity = [torch.zeros_like(p) for p in self.params]
         self.net = torch.compile(net) if mode == "compiled" else net
-        self.images = torch.randn(args.batch, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-        self.labels = torch.randint(0, 10, (args.batch,))
+        self.images = torch.randn(args.batch, 3, 32, 32, device=self.device)
+        self.images = self.images.contiguous(memory_format=torch.channels_last)
+        self.labels = torch.randint(0, 10, (args.batch,), device=self.device)
         self.chunk = CHUNK if mode == "chunks" else args.batch
+        self.graphs = {} if mode == "graph" else None
         for _ in range(WARM_UP):
             self.run("sam")
 
@@ -60,12 +64,41 @@ class Step:
         for p in self.params:
             p.grad = None
         for x, y in zip(self.images.split(self.chunk), self.labels.split(self.chunk)):
-            (F.cross_entropy(self.net(x), y) * (len(y) / self.batch)).backward()
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.narrow):
+                logits = self.net(x)
+            (F.cross_entropy(logits.float(), y) * (len(y) / self.batch)).backward()
         return [p.grad for p in self.params]
 
-    def run(self, optimizer):
-        start = time.perf_counter()
+    def step(self, optimizer):
         step(self.params, self.velocity, self.gradient, optimizer, RHO, LEARNING_RATE)
+
+    def capture(self, optimizer):
+        """The step as a CUDA graph, after a few on a side stream, as PyTorch asks for."""
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP):
+                self.step(optimizer)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.step(optimizer)
+        return graph
+
+    def wait(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def run(self, optimizer):
+        if self.graphs is not None and optimizer not in self.graphs:
+            self.graphs[optimizer] = self.capture(optimizer)
+        self.wait()
+        start = time.perf_counter()
+        if self.graphs is not None:
+            self.graphs[optimizer].replay()
+        else:
+            self.step(optimizer)
+        self.wait()
         return 1e3 * (time.perf_counter() - start)
 
 
@@ -74,8 +107,13 @@ def main():
     parser.add_argument("--model", required=True)
     for option in ("--width", "--batch", "--threads"):
         parser.add_argument(option, type=int, required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bf16"])
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = args.precision == "tf32"
+    torch.backends.cudnn.benchmark = True  # its fastest convolutions
     print(torch.__version__, flush=True)
     steps = {}
     for line in sys.stdin:
