@@ -4,9 +4,18 @@
 
 namespace basin::cuda {
 
-void* allocate(const Stream&, int64_t bytes) {
+void* allocate(const Stream& stream, int64_t bytes) {
   void* data = nullptr;
-  BASIN_CUDA_CALL(cudaMalloc(&data, static_cast<size_t>(bytes)));
+  const cudaError_t status = cudaMalloc(&data, static_cast<size_t>(bytes));
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    const DeviceMemory memory = basin::device_memory(stream);
+    fail_run("memory",
+             "cudaMalloc: could not allocate {} bytes, of the device's {} are {} free: use a "
+             "smaller --batch or --width",
+             bytes, memory.total, memory.free);
+  }
+  check(status, "cudaMalloc");
   return data;
 }
 

@@ -21,14 +21,14 @@ int64_t suitable_chunk(int64_t workspace_bytes) {
 
 }  // namespace
 
-ChunkedReplay::ChunkedReplay(const RecordNetwork& network, const Arena& parameters, Arena* buffers,
-                             const ReplayOptions& options)
+ChunkedReplay::ChunkedReplay(const Stream& stream, const RecordNetwork& network,
+                             const Arena& parameters, Arena* buffers, const ReplayOptions& options)
     : options_(options),
-      stream_(Stream::cpu(options.threads)),
-      replayers_(options.whole_batch ? 1 : options.threads),
+      stream_(stream),
+      inner_(Stream::cpu(options.whole_batch ? stream.threads() : 1)),
+      replayers_(options.whole_batch ? 1 : stream.threads()),
       dtype_(parameters.dtype()),
       buffers_(buffers) {
-  BASIN_CHECK(options.batch >= 1, "batch", "found {}, expected at least 1", options.batch);
   // Equal shares for the threads: as few chunks as the limit allows, a multiple of the threads.
   Part probe;  // recorded where it has to be found out what suits the network
   int64_t chunk = options.whole_batch ? options.batch : options.chunk;
@@ -63,32 +63,19 @@ ChunkedReplay::ChunkedReplay(const RecordNetwork& network, const Arena& paramete
 
 ChunkedReplay::Part ChunkedReplay::record(const RecordNetwork& network, const Arena& parameters,
                                           int64_t size) {
-  const Stream inner = Stream::cpu(options_.whole_batch ? options_.threads : 1);
-  const Shape shape{size, options_.h, options_.w, options_.c};
   Part part;
   part.size = size;
-  part.tape = std::make_unique<Tape>(inner, parameters, buffers_,
-                                     TapeOptions{.mode = options_.mode,
-                                                 .convolution = options_.convolution,
-                                                 .precision = options_.precision});
-  Buffer images(inner, shape.size() * dtype_size(dtype_));
-  zero(inner, images.data(), images.bytes());
-  const std::vector<int32_t> labels(size, 0);
-  const Variable x = part.tape->input("images", shape, dtype_, images.data());
-  const Variable y = part.tape->input("labels", Shape{size}, DType::Int32, labels.data());
-  const Variable logits = network(*part.tape, x);
-  classes_ = logits.shape()[1];
-  const CrossEntropyResult result = cross_entropy(logits, y);
-  part.tape->freeze({result.loss, result.correct, logits}, options_.differentiate);
-  part.point = std::make_unique<Point>(*part.tape, inner);
+  part.tape = record_batch(inner_, network, parameters, buffers_, options_, size);
+  const Program& program = part.tape->program();
+  classes_ = program.slots[program.outputs[2]].shape[1];
+  part.point = std::make_unique<Point>(*part.tape, inner_);
   part.workspaces.resize(replayers_);
   return part;
 }
 
 void ChunkedReplay::add_workspaces(Part& part, int first_thread, int last_thread) {
-  const Stream inner = Stream::cpu(options_.whole_batch ? options_.threads : 1);
   for (int t = first_thread; t < last_thread; ++t) {
-    part.workspaces[t] = std::make_unique<Workspace>(*part.tape, inner);
+    part.workspaces[t] = std::make_unique<Workspace>(*part.tape, inner_);
   }
 }
 
@@ -165,18 +152,18 @@ void ChunkedReplay::pass(const Arena& at, Arena* gradient, Track track) {
       replay_chunk(chunk, t, tracks, own, first(chunk == t), first(chunk == t || chunk == full_));
     }
   });
-  loss_ = correct_ = 0;
+  result_ = {};
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     const int64_t size = chunk < full_ ? main_.size : tail_.size;
-    loss_ += chunk_loss_[chunk] * static_cast<double>(size);
-    correct_ += chunk_correct_[chunk];
+    result_.loss += chunk_loss_[chunk] * static_cast<double>(size);
+    result_.correct += chunk_correct_[chunk];
   }
-  loss_ /= static_cast<double>(options_.batch);
+  result_.loss /= static_cast<double>(options_.batch);
   if (options_.l2 > 0) {
     dispatch(dtype_, [&]<class T>(T) {
       squared_norm(stream_, at.size(), at.as<T>(), partials_.data() + 1, partials_.data());
     });
-    loss_ += options_.l2 / 2 * partials_[0];
+    result_.loss += options_.l2 / 2 * partials_[0];
   }
 }
 
@@ -225,8 +212,12 @@ int64_t ChunkedReplay::examples(int thread, int64_t nth) const {
   return thread + nth % a_pass * replayers_ < full_ ? main_.size : tail_.size;
 }
 
-std::vector<double> ChunkedReplay::logits() const {
-  return logits_;
+void ChunkedReplay::observe(const std::function<ReplayObserver*(int thread)>& observer_of) {
+  for (Part* part : {&main_, &tail_}) {
+    for (size_t t = 0; t < part->workspaces.size(); ++t) {
+      if (part->workspaces[t]) part->workspaces[t]->observe(observer_of(static_cast<int>(t)));
+    }
+  }
 }
 
 int64_t ChunkedReplay::bytes() const {

@@ -1,4 +1,4 @@
-// A network on a batch, replayed the fast way of its device.
+// A network on a batch, replayed the fast way of a CPU.
 //
 // Without batch norm the batch is cut into chunks of a few examples whose activations stay in a
 // core's cache; each thread replays its own chunks in its own workspace, with one-thread kernels
@@ -6,67 +6,28 @@
 // batch norm the batch is whole and the threads work inside each op.
 #pragma once
 
-#include <functional>
-#include <span>
-
-#include "engine/objective.h"
-#include "engine/ops.h"
-#include "engine/workspace.h"
+#include "engine/batch_replay.h"
 
 namespace basin {
 
-// Records a network: images [n,h,w,c] -> logits [n,classes].
-using RecordNetwork = std::function<Variable(Tape&, const Variable& images)>;
-
-struct ReplayOptions {
-  int64_t batch = 128;
-  int64_t h = 32, w = 32, c = 3;
-  int threads = 1;
-  Mode mode = Mode::Training;
-  Differentiate differentiate = Differentiate::Yes;
-  bool whole_batch = false;  // what batch norm in training needs
-  int64_t chunk = 0;         // the most examples of a chunk; 0: as many as suit the network
-  ConvAlgorithm convolution = ConvAlgorithm::Auto;
-  Precision precision = Precision::Full;
-  double l2 = 0;  // adds l2 / 2 |w|^2, over all parameters, to the loss
-};
-
-class ChunkedReplay final : public Objective {
+class ChunkedReplay final : public BatchReplay {
  public:
-  // `parameters` and `buffers` (null where there are none) are what is recorded at; `buffers` are
-  // also the running statistics of every later pass.
-  ChunkedReplay(const RecordNetwork& network, const Arena& parameters, Arena* buffers,
-                const ReplayOptions& options);
+  ChunkedReplay(const Stream& stream, const RecordNetwork& network, const Arena& parameters,
+                Arena* buffers, const ReplayOptions& options);
 
-  // The next batch: images [batch,h,w,c] of the parameters' type, labels [batch]; not copied.
-  void bind(const void* images, const int32_t* labels);
-
+  void bind(const void* images, const int32_t* labels) override;
   void differentiate(const Arena& at, Arena& gradient, Track track) override;
-  // Only the forward pass.
-  void evaluate(const Arena& at);
+  void evaluate(const Arena& at) override;
 
-  // observer_of(thread), or null, sees the replays of each thread.
-  template <class Observers>
-  void observe(const Observers& observer_of) {
-    for (Part* part : {&main_, &tail_}) {
-      for (size_t t = 0; t < part->workspaces.size(); ++t) {
-        if (part->workspaces[t]) part->workspaces[t]->observe(observer_of(static_cast<int>(t)));
-      }
-    }
-  }
-
-  // Of the last pass: the mean loss (the L2 term included), how many labels were met, the logits.
-  double loss() const { return loss_; }
-  double correct() const { return correct_; }
-  std::vector<double> logits() const;  // [batch, classes]; each chunk's last values
-
-  // Bytes of all workspaces, packed weights and partial gradients together.
-  int64_t bytes() const;
-  int64_t chunk() const { return main_.size; }
-  int replayers() const { return replayers_; }  // threads that replay chunks of their own
-  // Of the nth chunk that a thread replays, counted on over passes: the rest of a batch is smaller.
-  int64_t examples(int thread, int64_t nth) const;
-  const Program& program() const { return main_.tape->program(); }
+  const PassResult* result() const override { return &result_; }
+  PassResult finished() const override { return result_; }
+  std::vector<double> logits() const override { return logits_; }
+  int64_t bytes() const override;
+  const Program& program() const override { return main_.tape->program(); }
+  int replayers() const override { return replayers_; }
+  int64_t chunk() const override { return main_.size; }
+  int64_t examples(int thread, int64_t nth) const override;
+  void observe(const std::function<ReplayObserver*(int thread)>& observer_of) override;
 
  private:
   // A tape of `size` examples, with a workspace for each thread that replays it.
@@ -89,6 +50,7 @@ class ChunkedReplay final : public Objective {
 
   ReplayOptions options_;
   Stream stream_;  // all threads inside one kernel
+  Stream inner_;   // of one replay
   int replayers_;  // threads that replay chunks of their own
   DType dtype_;
   Arena* buffers_;
@@ -101,7 +63,7 @@ class ChunkedReplay final : public Objective {
   std::vector<double> logits_;
   const std::byte* images_ = nullptr;
   const int32_t* labels_ = nullptr;
-  double loss_ = 0, correct_ = 0;
+  PassResult result_{};
 };
 
 }  // namespace basin

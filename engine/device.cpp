@@ -22,8 +22,10 @@ std::string Device::name() const {
   return kind == DeviceKind::Cpu ? "cpu" : fmt::format("cuda:{}", index);
 }
 
-Stream Device::stream(int threads) const {
-  return kind == DeviceKind::Cpu ? Stream::cpu(threads) : Stream::cuda(index);
+Stream Device::stream(int threads, Tf32 tf32) const {
+  if (kind == DeviceKind::Cuda) return Stream::cuda(index, tf32);
+  BASIN_CHECK(tf32 == Tf32::No, "--tf32", "found it with the device cpu, expected cuda");
+  return Stream::cpu(threads);
 }
 
 }  // namespace basin

@@ -17,8 +17,8 @@ struct Device {
   static Device parse(const std::string& text);
 
   std::string name() const;
-  // A stream of this device; `threads` counts on a CPU only.
-  Stream stream(int threads) const;
+  // A stream of this device; `threads` counts on a CPU only, `tf32` on CUDA only: an Error(Usage).
+  Stream stream(int threads, Tf32 tf32 = Tf32::No) const;
 };
 
 }  // namespace basin

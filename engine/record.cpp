@@ -1,4 +1,5 @@
-// Recording: each op runs when it is called, in memory of its own, and is appended.
+// Recording: each op is appended when it is called and, if that is eager, runs in memory of its
+// own.
 #include "engine/record.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@ namespace basin {
 Recording::Recording(const Stream& stream, const Arena& parameters, const Arena* buffers,
                      const TapeOptions& options)
     : stream(stream),
+      eager(options.eager),
       program(std::make_shared<Program>()),
       parameters(&parameters),
       buffers(buffers) {
@@ -65,6 +67,8 @@ std::vector<double> Recording::read(const Variable& v) {
   Recording& tape = of("values", {&v});
   const Slot& slot = tape.program->slots[v.slot_];
   const std::byte* data = tape.memory.value[slot.root];
+  BASIN_CHECK(data != nullptr, "[values] " + slot.name,
+              "the recording is not eager: it has no values");
   return dispatch_activations(slot.dtype, [&]<class T>(T) {
     std::vector<T> host(static_cast<size_t>(slot.shape.size()));
     copy_to_host(tape.stream, host.data(), data, slot.bytes());
@@ -106,24 +110,29 @@ std::vector<Variable> Recording::append(std::unique_ptr<Op> op, std::vector<Vari
     slot.has_parameters = std::any_of(node.inputs.begin(), node.inputs.end(), [&](int input) {
       return program->slots[input].has_parameters;
     });
-    std::byte* data = view ? nullptr : allocate(slot.bytes());
+    std::byte* data = view || eager == Eager::No ? nullptr : allocate(slot.bytes());
     results.push_back(append_slot(std::move(slot), data));
     node.outputs.push_back(results.back().slot());
   }
   node.writes.assign(node.inputs.size(), GradientWrite::None);
+  program->nodes.push_back(std::move(node));
+  if (eager == Eager::Yes) run_last();
+  return results;
+}
+
+void Recording::run_last() {
+  const auto index = static_cast<int>(program->nodes.size()) - 1;
+  const Node& node = program->nodes.back();
   memory.saved.push_back(allocate(node.needs.saved));
   memory.forward_scratch.push_back(allocate(node.needs.scratch));
   memory.backward_scratch.push_back(nullptr);
   memory.packed_gradient.push_back(nullptr);
   memory.states.push_back(node.op->make_state(stream));
   std::byte* packed = allocate(node.needs.packed);
-  program->nodes.push_back(std::move(node));
-
   std::byte* running = buffers == nullptr ? nullptr : buffers->data();
   OpRun run(stream, *program, memory, index, Pass::Forward, packed, running);
-  program->nodes.back().op->pack(run);
-  program->nodes.back().op->forward(run);
-  return results;
+  node.op->pack(run);
+  node.op->forward(run);
 }
 
 const Shape& Variable::shape() const {

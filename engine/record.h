@@ -22,13 +22,15 @@ struct Recording : std::enable_shared_from_this<Recording> {
   static std::vector<double> read(const Variable& v);
 
   Variable append_slot(Slot slot, std::byte* value);
-  // Runs the op and appends it; its outputs are of the type `dtype`.
+  // Appends the op and, if eager, runs it; its outputs are of the type `dtype`.
   std::vector<Variable> append(std::unique_ptr<Op> op, std::vector<Variable> inputs,
                                const std::vector<Shape>& outputs, DType dtype);
+  void run_last();
   std::byte* allocate(int64_t bytes);
   void freeze(const std::vector<Variable>& outputs, Differentiate differentiate, Retain retain);
 
   Stream stream;
+  Eager eager;
   std::shared_ptr<Program> program;
   const Arena* parameters;
   const Arena* buffers;

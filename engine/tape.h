@@ -26,10 +26,15 @@ enum class Mode { Training, Frozen, Inference };
 // What activations are stored in: the parameters' own type, or bfloat16 beside float32 parameters.
 enum class Precision { Full, BFloat16 };
 
+// Whether recording computes values that can be looked at, or only shapes: no op runs, and no
+// memory is taken, before the plan is known.
+enum class Eager { Yes, No };
+
 struct TapeOptions {
   Mode mode = Mode::Training;
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
   Precision precision = Precision::Full;
+  Eager eager = Eager::Yes;
 };
 
 // A value that has only its place on a tape.
@@ -101,7 +106,7 @@ class Variable {
   int slot() const { return slot_; }
   // The same value under a name for debugging and for Workspace::value().
   Variable named(const std::string& name) const;
-  // What recording computed, copied to the host; only before freeze().
+  // What eager recording computed, copied to the host; only before freeze().
   std::vector<double> values() const;
 
  private:
@@ -121,7 +126,7 @@ class Tape {
   Tape(const Stream& stream, const Arena& parameters, const Arena* buffers = nullptr,
        const TapeOptions& options = {});
 
-  // Data from outside; `data` (on the stream's device) is read while recording.
+  // Data from outside; `data` (on the stream's device) is read while recording, if that is eager.
   Variable input(const std::string& name, const Shape& shape, DType dtype, const void* data);
   Variable parameter(const std::string& name);
   Mode mode() const;

@@ -1,6 +1,7 @@
 #include "engine/workspace.h"
 
 #include "kernels/elementwise.h"
+#include "kernels/range.h"
 
 namespace basin {
 
@@ -73,6 +74,7 @@ OpRun Workspace::run_of(int node, Pass pass, const Point* at, Write mode, Write 
 
 template <class Run>
 void Workspace::observed(int node, Pass pass, const Run& run) const {
+  const Range range(program_->nodes[node].op->name().data());  // a literal
   if (observer_ != nullptr) observer_->begin(node, pass);
   run();
   if (observer_ != nullptr) observer_->end(node, pass);
@@ -100,6 +102,7 @@ void Workspace::use_gradient(Arena& gradient) {
 }
 
 void Workspace::forward(const Point& at) {
+  const Range range("forward");
   check_point(at, "[forward]");
   use_parameters(*at.parameters_);
   for (size_t s = 0; s < program_->slots.size(); ++s) {
@@ -121,6 +124,7 @@ void Workspace::backward(const Point& at, Arena& gradient, double seed) {
 
 void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Write mode,
                               Write packed_mode) {
+  const Range range("backward");
   check_point(at, "[backward]");
   BASIN_CHECK(program_->differentiated, "[backward]", "the tape was frozen with Differentiate::No");
   BASIN_CHECK(state_ == State::Forwarded, "[backward]", "found {}, expected a forward() before it",

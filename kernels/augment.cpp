@@ -46,39 +46,39 @@ void augment_image(const AugmentShape& s, const Crop& crop, const uint8_t* x, T*
 }
 
 template <class T>
-void augment(const Stream& stream, const AugmentShape& s, const uint8_t* images,
-             const int64_t* indices, int64_t batch, uint64_t seed, uint32_t epoch, int64_t first,
-             T* out) {
-  const int64_t size = s.h * s.w * s.c;
-  parallel_ranges(
-      stream, batch, 1, augment_cost<T>(s, batch).bytes(), [&](int64_t begin, int64_t end) {
-        for (int64_t b = begin; b < end; ++b) {
-          const Crop crop = crop_of(s, seed, epoch, first + b);
-          vectorised([&s, &crop](const uint8_t* x, T* y) { augment_image(s, crop, x, y); },
-                     images + indices[b] * size, out + b * size);
-        }
-      });
+void augment(const Stream& stream, const AugmentShape& s, const ImageSource& source, int64_t batch,
+             int64_t n, uint64_t seed, const StepCursor* cursor, T* out, int32_t* labels) {
+  const int64_t size = s.h * s.w * s.c, first = cursor->step * batch;
+  parallel_ranges(stream, n, 1, augment_cost<T>(s, n).bytes(), [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t image = source.order[first + b];
+      const Crop crop = crop_of(s, seed, cursor->epoch, first + b);
+      vectorised([&s, &crop](const uint8_t* x, T* y) { augment_image(s, crop, x, y); },
+                 source.images + image * size, out + b * size);
+      labels[b] = source.labels[image];
+    }
+  });
 }
 
 }  // namespace
 }  // namespace cpu
 
 template <class T>
-void augment(const Stream& stream, const AugmentShape& shape, const uint8_t* images,
-             const int64_t* indices, int64_t batch, uint64_t seed, uint32_t epoch, int64_t first,
-             T* out) {
-  if (batch == 0) return;
+void augment(const Stream& stream, const AugmentShape& shape, const ImageSource& source,
+             int64_t batch, int64_t n, uint64_t seed, const StepCursor* cursor, T* out,
+             int32_t* labels) {
+  if (n == 0) return;
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
-      return cuda::augment(stream, shape, images, indices, batch, seed, epoch, first, out);
+      return cuda::augment(stream, shape, source, batch, n, seed, cursor, out, labels);
     }
   }
-  cpu::augment(stream, shape, images, indices, batch, seed, epoch, first, out);
+  cpu::augment(stream, shape, source, batch, n, seed, cursor, out, labels);
 }
 
-template void augment(const Stream&, const AugmentShape&, const uint8_t*, const int64_t*, int64_t,
-                      uint64_t, uint32_t, int64_t, float*);
-template void augment(const Stream&, const AugmentShape&, const uint8_t*, const int64_t*, int64_t,
-                      uint64_t, uint32_t, int64_t, double*);
+template void augment(const Stream&, const AugmentShape&, const ImageSource&, int64_t, int64_t,
+                      uint64_t, const StepCursor*, float*, int32_t*);
+template void augment(const Stream&, const AugmentShape&, const ImageSource&, int64_t, int64_t,
+                      uint64_t, const StepCursor*, double*, int32_t*);
 
 }  // namespace basin

@@ -5,16 +5,16 @@
 namespace basin::cuda {
 
 template <class T>
-void augment(const Stream& stream, const AugmentShape& shape, const uint8_t* images,
-             const int64_t* indices, int64_t batch, uint64_t seed, uint32_t epoch, int64_t first,
-             T* out) {
-  launch<AugmentBody<T>>(stream, "augment", grid_of_blocks(stream, batch), shape, images, indices,
-                         batch, seed, epoch, first, out);
+void augment(const Stream& stream, const AugmentShape& shape, const ImageSource& source,
+             int64_t batch, int64_t n, uint64_t seed, const StepCursor* cursor, T* out,
+             int32_t* labels) {
+  launch<AugmentBody<T>>(stream, "augment", grid_of_blocks(stream, n), shape, source, batch, n,
+                         seed, cursor, out, labels);
 }
 
-template void augment(const Stream&, const AugmentShape&, const uint8_t*, const int64_t*, int64_t,
-                      uint64_t, uint32_t, int64_t, float*);
-template void augment(const Stream&, const AugmentShape&, const uint8_t*, const int64_t*, int64_t,
-                      uint64_t, uint32_t, int64_t, double*);
+template void augment(const Stream&, const AugmentShape&, const ImageSource&, int64_t, int64_t,
+                      uint64_t, const StepCursor*, float*, int32_t*);
+template void augment(const Stream&, const AugmentShape&, const ImageSource&, int64_t, int64_t,
+                      uint64_t, const StepCursor*, double*, int32_t*);
 
 }  // namespace basin::cuda

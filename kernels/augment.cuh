@@ -10,13 +10,15 @@ template <class T>
 struct AugmentBody {
   struct Shared {};
   template <class Block>
-  BASIN_DEVICE void operator()(Block& block, Shared&, const AugmentShape& s, const uint8_t* images,
-                               const int64_t* indices, int64_t batch, uint64_t seed, uint32_t epoch,
-                               int64_t first, T* out) const {
-    const int64_t size = s.h * s.w * s.c;
-    for (int64_t b = block.block_rank(); b < batch; b += block.num_blocks()) {
-      const uint8_t* image = images + indices[b] * size;
-      const Crop crop = crop_of(s, seed, epoch, first + b);
+  BASIN_DEVICE void operator()(Block& block, Shared&, const AugmentShape& s,
+                               const ImageSource& source, int64_t batch, int64_t n, uint64_t seed,
+                               const StepCursor* cursor, T* out, int32_t* labels) const {
+    const int64_t size = s.h * s.w * s.c, first = cursor->step * batch;
+    for (int64_t b = block.block_rank(); b < n; b += block.num_blocks()) {
+      const int64_t index = source.order[first + b];
+      const uint8_t* image = source.images + index * size;
+      const Crop crop = crop_of(s, seed, cursor->epoch, first + b);
+      if (block.thread_rank() == 0) labels[b] = source.labels[index];
       for (int64_t i = block.thread_rank(); i < size; i += block.num_threads()) {
         const int64_t k = i % s.c, q = i / s.c % s.w;
         const int64_t row = i / s.c / s.w + crop.dy;

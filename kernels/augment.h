@@ -4,7 +4,7 @@
 
 #include "kernels/cost.h"
 #include "kernels/random.h"
-#include "kernels/stream.h"
+#include "kernels/step.h"
 
 namespace basin {
 
@@ -44,19 +44,27 @@ constexpr Cost augment_cost(const AugmentShape& shape, int64_t batch) {
   return {n + batch * int64_t{sizeof(int64_t)}, n * int64_t{sizeof(T)}, n * ByteToUnit<T>::flops};
 }
 
-// out[b] = image indices[b] of `images`, under crop_of(seed, epoch, first + b), scaled: `first` is
-// the batch's position in the epoch, so that the result does not depend on the batching.
-//   images: [*, h, w, c] bytes; indices: [batch]; out: [batch, h, w, c] = byte / 255.
+// Where images come from, and in which order: all in the stream's memory.
+struct ImageSource {
+  const uint8_t* images;  // [*, h, w, c]
+  const int32_t* labels;  // [*]
+  const int64_t* order;   // the images of the epoch
+};
+
+// The n images of batch cursor->step, of `batch` images each (n is smaller in a last one only), and
+// their labels:  out[b] = image order[p] under crop_of(seed, cursor->epoch, p), byte / 255, with
+// p = cursor->step * batch + b the position in the epoch: it does not depend on the batching.
+//   out: [n, h, w, c]; labels: [n].
 template <class T>
-void augment(const Stream& stream, const AugmentShape& shape, const uint8_t* images,
-             const int64_t* indices, int64_t batch, uint64_t seed, uint32_t epoch, int64_t first,
-             T* out);
+void augment(const Stream& stream, const AugmentShape& shape, const ImageSource& source,
+             int64_t batch, int64_t n, uint64_t seed, const StepCursor* cursor, T* out,
+             int32_t* labels);
 
 namespace cuda {
 template <class T>
-void augment(const Stream& stream, const AugmentShape& shape, const uint8_t* images,
-             const int64_t* indices, int64_t batch, uint64_t seed, uint32_t epoch, int64_t first,
-             T* out);
+void augment(const Stream& stream, const AugmentShape& shape, const ImageSource& source,
+             int64_t batch, int64_t n, uint64_t seed, const StepCursor* cursor, T* out,
+             int32_t* labels);
 }
 
 }  // namespace basin

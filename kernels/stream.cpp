@@ -51,8 +51,4 @@ DeviceMemory device_memory([[maybe_unused]] const Stream& stream) {
   return {};
 }
 
-void require_cpu(const Stream& stream, const char* where) {
-  BASIN_CHECK(!stream.is_cuda(), where, "found a CUDA stream, but it runs on a CPU only so far");
-}
-
 }  // namespace basin

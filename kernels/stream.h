@@ -64,7 +64,4 @@ std::string device_description(int index);
 DeviceMemory device_memory(const CudaStream& stream);
 }  // namespace cuda
 
-// Throws Error(Usage) on a CUDA stream: for the kernels that have only a CPU side so far.
-void require_cpu(const Stream& stream, const char* where);
-
 }  // namespace basin

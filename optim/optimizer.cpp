@@ -15,10 +15,8 @@ Optimizer::Optimizer(const Stream& stream, LayoutPtr layout, DType dtype,
       gradient_(stream, layout, dtype),
       velocity_(stream, layout, dtype),
       scalars_(stream, kScalars * int64_t{sizeof(double)}),
-      partials_(stream, reduce_partials(layout->size()) * int64_t{sizeof(double)}) {}
-
-void Optimizer::set_scalar(int slot, double value) {
-  copy_to_device(stream_, scalar(slot), &value, sizeof(double));
+      partials_(stream, reduce_partials(layout->size()) * int64_t{sizeof(double)}) {
+  copy_to_device(stream, scalar(kRho), &options.rho, sizeof(double));
 }
 
 void Optimizer::norm(const Arena& arena, int slot) {
@@ -28,14 +26,12 @@ void Optimizer::norm(const Arena& arena, int slot) {
   });
 }
 
-void Optimizer::descend(const Arena& gradient, Arena& weights, double learning_rate) {
-  set_scalar(kLearningRate, learning_rate);
+void Optimizer::descend(const Arena& gradient, Arena& weights, const double* lr) {
   const DescentOptions& o = options_.descent;
   dispatch(weights.dtype(), [&]<class T>(T) {
     T* w = weights.as<T>();
     T* v = velocity_.as<T>();
     const T* g = gradient.as<T>();
-    const double* lr = scalar(kLearningRate);
     const auto decay = static_cast<T>(o.decay);
     if (o.momentum == 0) {
       map<T>(stream_, PlainDescent<T>{lr, decay}, weights.size(), {w, g}, {w});

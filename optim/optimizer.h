@@ -34,8 +34,9 @@ struct OptimizerOptions {
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
-  // One step on the objective's batch. A step that throws has changed nothing but its scratch.
-  virtual void step(Objective& objective, Arena& weights, double learning_rate) = 0;
+  // One step on the objective's batch, at the rate that stands in device memory: on CUDA a step is
+  // launches only, and can be captured. One that throws has changed nothing but its scratch.
+  virtual void step(Objective& objective, Arena& weights, const double* learning_rate) = 0;
 
   // What survives between steps, and so belongs in a checkpoint.
   Arena& velocity() { return velocity_; }
@@ -48,14 +49,13 @@ class Optimizer {
  protected:
   Optimizer(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options);
   // w, v <- descent along `gradient`.
-  void descend(const Arena& gradient, Arena& weights, double learning_rate);
+  void descend(const Arena& gradient, Arena& weights, const double* learning_rate);
   // scalars_[slot] = |arena|^2
   void norm(const Arena& arena, int slot);
 
-  // Scalars in device memory, so that a captured step outlives a schedule.
-  enum Scalar { kLearningRate, kRho, kGradientNorm, kEpsilonNorm, kScalars };
+  // In device memory.
+  enum Scalar { kRho, kGradientNorm, kEpsilonNorm, kScalars };
   double* scalar(int slot) const { return reinterpret_cast<double*>(scalars_.data()) + slot; }
-  void set_scalar(int slot, double value);
 
   Stream stream_;
   OptimizerOptions options_;

@@ -13,9 +13,8 @@ Sam::Sam(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOpt
   if (!single()) epsilon_ = Arena(stream, layout, dtype);
 }
 
-void Sam::step(Objective& objective, Arena& weights, double learning_rate) {
+void Sam::step(Objective& objective, Arena& weights, const double* learning_rate) {
   const auto track = [&](bool yes) { return yes ? Track::Yes : Track::No; };
-  set_scalar(kRho, options_.rho);
   objective.differentiate(weights, gradient_, track(options_.statistics != StatisticsFrom::Frozen));
   norm(gradient_, kGradientNorm);
   if (single()) {

@@ -11,7 +11,7 @@ namespace basin {
 class Sam final : public Optimizer {
  public:
   Sam(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options);
-  void step(Objective& objective, Arena& weights, double learning_rate) override;
+  void step(Objective& objective, Arena& weights, const double* learning_rate) override;
   const Arena& gradient_perturbed() const override { return gradient_perturbed_; }
   void epsilon(Arena& out) const override;
 

@@ -5,7 +5,7 @@ namespace basin {
 Sgd::Sgd(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options)
     : Optimizer(stream, std::move(layout), dtype, options) {}
 
-void Sgd::step(Objective& objective, Arena& weights, double learning_rate) {
+void Sgd::step(Objective& objective, Arena& weights, const double* learning_rate) {
   const Track track = options_.statistics == StatisticsFrom::Frozen ? Track::No : Track::Yes;
   objective.differentiate(weights, gradient_, track);
   descend(gradient_, weights, learning_rate);

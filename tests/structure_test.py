@@ -39,7 +39,7 @@ MAX_LINES = 400
 PART_OF = {"batch_norm_act": "norm_act", "conv_onednn": "conv", "conv_reference": "conv",
            "conv_strided": "conv", "gemm_onednn": "gemm", "thin_product": "gemm",
            "winograd": "conv"}
-NO_FAMILY = {"error", "graph", "onednn", "pinned", "simd", "stream"}
+NO_FAMILY = {"error", "graph", "onednn", "pinned", "simd", "step", "stream"}
 
 TOKEN = re.compile(
     r'//[^\n]*|/\*.*?\*/|R"(?P<tag>[^(\s]*)\(.*?\)(?P=tag)"'

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "engine/device.h"
 #include "engine/io/file.h"
 #include "tools/bench_kernels.h"
 #include "tools/chunk_choice.h"
@@ -25,29 +26,31 @@ struct Options {
 
 class StepTable {
  public:
-  explicit StepTable(const Options& o) : o_(o) {
+  StepTable(const Options& o, const Device& device)
+      : o_(o), device_(device), stream_(device.stream(o.step.threads, o.step.tf32)) {
     const ModelOptions network{.name = o.model, .width = o.width};
     const std::vector<std::string> names = split(o.step.optimizer.name);
     StepOptions step = o.step;
     step.optimizer.name = names[0];
-    choose_chunk(network, DType::Float32, step);  // once: all rows have the same
+    choose_chunk(stream_, network, DType::Float32, step);  // once: all rows have the same
     for (const std::string& name : names) {
       step.optimizer.name = name;
-      ours_.push_back(std::make_unique<StepBench>(network, step));
-      rows_.push_back({.model = o.model, .width = o.width, .step = step, .times = {}});
+      ours_.push_back(std::make_unique<StepBench>(stream_, network, step));
+      rows_.push_back({.model = o.model,
+                       .width = o.width,
+                       .step = step,
+                       .precision = precision_name(step),
+                       .times = {}});
     }
   }
 
   void run() {
     std::optional<Peer> peer;
     if (!o_.peer.empty()) {
-      peer.emplace(o_.python, std::vector<std::string>{"--model", o_.model, "--width",
-                                                       std::to_string(o_.width), "--batch",
-                                                       std::to_string(o_.step.batch), "--threads",
-                                                       std::to_string(o_.step.threads)});
+      peer.emplace(o_.python, peer_arguments());
       peer_version_ = peer->version();
       for (size_t i = 0; i < ours_.size(); ++i) {
-        for (const char* mode : {"eager", "compiled", "chunks"}) {
+        for (const char* mode : {"eager", "compiled", stream_.is_cuda() ? "graph" : "chunks"}) {
           const std::string request = mode + (" " + rows_[i].step.optimizer.name);
           std::string reason;
           if (peer->step(request, reason)) {
@@ -55,6 +58,7 @@ class StepTable {
                              .width = o_.width,
                              .step = rows_[i].step,
                              .engine = std::string("pytorch ") + mode,
+                             .precision = peer_precision(),
                              .times = {}});
           } else {
             notes_.push_back("pytorch " + request + ": " + reason);
@@ -80,11 +84,8 @@ class StepTable {
   }
 
   void print() const {
-    fmt::print(
-        "{}, width {}, batch {}, {}, {} threads, chunks of {}, on {}; ms, {} repeats, "
-        "alternating\n\n",
-        o_.model, o_.width, o_.step.batch, precision_name(o_.step.precision), o_.step.threads,
-        ours_[0]->replay().chunk(), processor(), o_.repeats);
+    fmt::print("{}, width {}, batch {}, {}, {}; ms, {} repeats, alternating\n\n", o_.model,
+               o_.width, o_.step.batch, precision_name(o_.step), place(), o_.repeats);
     fmt::print("{:<9} {:<17} {:>8} {:>8} {:>8}", "optimizer", "engine", "median", "min", "max");
     for (const StepPart& part : kStepParts) fmt::print(" {:>8}", part.name);
     fmt::print("  {:>7} {:>6} {:>6}\n", "floor", "share", "ratio");
@@ -109,15 +110,17 @@ class StepTable {
         "\nfloor: the step's convolutions and products, each at its fastest in this run, and "
         "{:.1f} MB of updates\nat {:.0f} GB/s; share: floor / median{}\n",
         static_cast<double>(ours_.back()->update_bytes()) / 1e6, bandwidth_ / 1e9,
-        peer_version_.empty()
-            ? ""
-            : "; ratio: median / the best median of PyTorch " + peer_version_ + " in float32");
+        peer_version_.empty() ? ""
+                              : "; ratio: median / the best median of PyTorch " + peer_version_ +
+                                    " in " + peer_precision());
     for (const std::string& note : notes_) fmt::print("not measured: {}\n", note);
   }
 
   Json json(const std::string& command) const {
     Json all;
     all["context"] = measurement_context(o_.step.threads, command);
+    all["context"]["device"] = device_.name();
+    if (stream_.is_cuda()) all["context"]["gpu"] = cuda_device_description(device_.index);
     all["context"]["pytorch"] = peer_version_;
     all["context"]["chunk"] = ours_[0]->replay().chunk();
     for (size_t i = 0; i < rows_.size(); ++i) {
@@ -129,6 +132,25 @@ class StepTable {
   }
 
  private:
+  std::string place() const {
+    if (stream_.is_cuda()) return "on " + cuda_device_description(device_.index);
+    return fmt::format("{} threads, chunks of {}, on {}", o_.step.threads,
+                       ours_[0]->replay().chunk(), processor());
+  }
+  // PyTorch runs as we do on CUDA; on a CPU in float32 always, where it is the faster.
+  std::string peer_precision() const {
+    return stream_.is_cuda() ? precision_name(o_.step) : "float32";
+  }
+  std::vector<std::string> peer_arguments() const {
+    const auto text = [](int64_t n) { return std::to_string(n); };
+    return {"--model",     o_.model,
+            "--width",     text(o_.width),
+            "--batch",     text(o_.step.batch),
+            "--threads",   text(o_.step.threads),
+            "--device",    device_.name(),
+            "--precision", peer_precision()};
+  }
+
   // The least that a row of ours can take: its products, and its update's bytes.
   double floor_of(size_t i) const {
     return ours_[i]->products_floor() +
@@ -146,6 +168,8 @@ class StepTable {
   }
 
   const Options& o_;
+  Device device_;
+  Stream stream_;
   std::vector<std::unique_ptr<StepBench>> ours_;
   std::vector<StepRow> rows_;  // ours first, in the order of the optimisers
   std::vector<std::string> notes_;
@@ -155,15 +179,15 @@ class StepTable {
 
 int run_step(Options& o, const CommonOptions& common) {
   o.step.threads = common.threads;
-  StepTable table(o);
+  StepTable table(o, Device::parse(common.device));
   table.run();
   if (!common.quiet) table.print();
   if (!o.json.empty()) {
     const std::string command = fmt::format(
-        "basin bench step --model {} --width {} --batch {} --optimizer {} --precision {} --repeats "
+        "basin bench step --device {} --model {} --width {} --batch {} --optimizer {} {} --repeats "
         "{}{}",
-        o.model, o.width, o.step.batch, o.step.optimizer.name, precision_name(o.step.precision),
-        o.repeats, o.peer.empty() ? "" : " --peer " + o.peer);
+        common.device, o.model, o.width, o.step.batch, o.step.optimizer.name,
+        precision_option(o.step), o.repeats, o.peer.empty() ? "" : " --peer " + o.peer);
     write_file_atomically(o.json, table.json(command).dump(2) + "\n");
   }
   return 0;
@@ -205,6 +229,9 @@ Command add_bench(CLI::App& app) {
   kernels
       ->add_option("--json", k->json, "a file for Google Benchmark's output (compare.py reads it)")
       ->type_name("FILE");
+  kernels->add_option("--device", k->device, "cpu, or cuda: the first GPU")
+      ->check(one_of({"cpu", "cuda"}))
+      ->capture_default_str();
   kernels->footer("Example:\n  basin bench kernels --filter sam");
   command->footer("Example:\n  basin bench step --model resnet_tiny_gn --batch 128");
   return [=, scaling = scaling, run_scaling = run_scaling] {

@@ -11,6 +11,7 @@
 
 #include "engine/io/file.h"
 #include "kernels/error.h"
+#include "kernels/stream.h"
 #include "tools/process.h"
 #include "tools/versions.h"
 
@@ -45,7 +46,8 @@ class Ceilings {
  public:
   explicit Ceilings(const std::vector<Measured>& all) {
     for (const Measured& m : all) {
-      if (m.name.starts_with("ceiling_triad")) triads_.push_back(m);
+      if (m.name.starts_with("ceiling_triad") || m.name.starts_with("cuda_copy"))
+        triads_.push_back(m);
       if (m.name.starts_with("ceiling_product")) products_.push_back(m);
     }
   }
@@ -67,14 +69,22 @@ class Ceilings {
   std::vector<Measured> triads_, products_;
 };
 
+// Where the programs were built, or were carried to.
+const char* bench_folder() {
+  const char* carried = std::getenv("BASIN_BENCH_FOLDER");
+  return carried != nullptr ? carried : BASIN_BENCH_FOLDER;
+}
+
 // Runs the program; its output is `json`.
 void run_program(const KernelBenchOptions& o, const std::string& json) {
-  const std::string program = BASIN_KERNELS_BENCH;
+  const std::string program =
+      std::string(bench_folder()) + (o.on_cuda() ? "/cuda_bench" : "/kernels_bench");
   BASIN_CHECK(std::filesystem::exists(program), "bench kernels",
               "found no {}, expected the benchmarks to be built: cmake --build --preset release",
               program);
+  const std::string filter = std::string(o.on_cuda() ? "^cuda_copy|" : "^ceiling|") + o.filter;
   setenv("OMP_WAIT_POLICY", "passive", 0);  // of that program
-  if (!run_silently({program, "--benchmark_filter=^ceiling|" + o.filter,
+  if (!run_silently({program, "--benchmark_filter=" + filter,
                      fmt::format("--benchmark_min_time={}", o.min_time), "--benchmark_out=" + json,
                      "--benchmark_out_format=json"})) {
     fail_run("bench kernels", "{} did not run to its end", program);
@@ -99,9 +109,9 @@ int run_kernel_bench(const KernelBenchOptions& o) {
               "--filter", "found no kernel that matches '{}'", o.filter);
   const Ceilings ceilings(rows);
   fmt::print(
-      "kernels on {}; share: the time that their bytes or flops take at the ceilings\n(above 1 "
-      "where Winograd saves products)\n\n",
-      processor());
+      "kernels on {}; share: the time that their bytes or flops take at the ceilings\n{}\n",
+      o.on_cuda() ? cuda_device_description(0) : processor(),
+      o.on_cuda() ? "(a copy of as many bytes)\n" : "(above 1 where Winograd saves products)\n");
   fmt::print("{:>11} {:>8} {:>9} {:>6}  kernel\n", "us", "GB/s", "GFLOP/s", "share");
   for (const Measured& m : rows) {
     fmt::print("{:>11.2f} {:>8.1f} {:>9.1f} {:>6.2f}  {}\n", 1e6 * m.seconds,

@@ -49,7 +49,8 @@ Rates best_rates(int threads, int rounds, int calls, const Make& make_run) {
 }
 
 Bandwidth triad_bandwidth(int threads, int rounds, int calls, int64_t n) {
-  const Rates best = best_rates(threads, rounds, calls, [&](const Stream&) { return triad(n); });
+  const Rates best =
+      best_rates(threads, rounds, calls, [&](const Stream& stream) { return triad(stream, n); });
   return {best.bytes, static_cast<double>(element_cost<Add<float>, float>(n).bytes())};
 }
 

@@ -8,8 +8,8 @@
 namespace basin {
 
 // The triad: two arrays read, one written; its arithmetic costs no time.
-inline MapRun<Add<float>> triad(int64_t n) {
-  return {Add<float>{}, n};
+inline MapRun<Add<float>> triad(const Stream& stream, int64_t n) {
+  return {stream, Add<float>{}, n};
 }
 // The library's product of two [n, n].
 inline GemmRun<float> square_product(const Stream& stream, int64_t n) {

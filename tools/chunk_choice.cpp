@@ -14,14 +14,15 @@ constexpr double kClearly = 0.97;  // of the first one's cost
 constexpr int kRepeats = 2;
 
 // Of one gradient with a chunk for each thread, per example: the best of a few.
-ChunkCost cost_of(const ModelOptions& network, DType dtype, StepOptions options, int64_t chunk) {
+ChunkCost cost_of(const Stream& stream, const ModelOptions& network, DType dtype,
+                  StepOptions options, int64_t chunk) {
   options.chunk = chunk;
   options.batch = chunk * options.threads;
-  TrainState state(Stream::cpu(options.threads), network, dtype, options, 0);
-  Arena gradient = state.weights.sibling(Stream::cpu(options.threads));
-  const Buffer images(Stream::cpu(1),
+  TrainState state(stream, network, dtype, options, 0);
+  Arena gradient = state.weights.sibling(stream);
+  const Buffer images(stream,
                       options.batch * network.h * network.w * network.c * dtype_size(dtype));
-  zero(Stream::cpu(1), images.data(), images.bytes());
+  zero(stream, images.data(), images.bytes());
   const std::vector<int32_t> labels(options.batch, 0);
   state.replay->bind(images.data(), labels.data());
   double best = 0;
@@ -42,9 +43,11 @@ int64_t cheapest_chunk(const std::vector<ChunkCost>& costs) {
   return best->ms < kClearly * costs.front().ms ? best->chunk : costs.front().chunk;
 }
 
-std::string choose_chunk(const ModelOptions& network, DType dtype, StepOptions& options) {
+std::string choose_chunk(const Stream& stream, const ModelOptions& network, DType dtype,
+                         StepOptions& options) {
   if (options.chunk != kMeasuredChunk) return "";
   options.chunk = 0;
+  if (stream.is_cuda()) return "the batch is whole, on CUDA";
   if (make_model(network).batch_norm == HasBatchNorm::Yes) {
     return "the batch is whole: batch norm needs it so";
   }
@@ -55,7 +58,7 @@ std::string choose_chunk(const ModelOptions& network, DType dtype, StepOptions& 
         (chunk > ceil_div<int64_t>(options.batch, options.threads) || watch.seconds() > kBudget)) {
       continue;
     }
-    costs.push_back(cost_of(network, dtype, options, chunk));
+    costs.push_back(cost_of(stream, network, dtype, options, chunk));
   }
   options.chunk = cheapest_chunk(costs);
   std::string line = fmt::format("chunks of {}; ms an example and thread:", options.chunk);

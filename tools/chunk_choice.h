@@ -19,7 +19,9 @@ int64_t cheapest_chunk(const std::vector<ChunkCost>& costs);
 
 // Where options.chunk is kMeasuredChunk: times a gradient at chunks of 16, 32, 8 and 64 examples,
 // in this order and for less than half a second, and sets options.chunk to the cheapest. Returns a
-// line that says so; elsewhere, nothing. A network that takes its batch whole is not cut: 0.
-std::string choose_chunk(const ModelOptions& network, DType dtype, StepOptions& options);
+// line that says so; elsewhere, nothing. On CUDA, and for a network that takes its batch whole,
+// nothing is cut: 0.
+std::string choose_chunk(const Stream& stream, const ModelOptions& network, DType dtype,
+                         StepOptions& options);
 
 }  // namespace basin

@@ -1,44 +1,68 @@
 #include "tools/evaluation.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace basin {
 
 constexpr int64_t kBatch = 500;
 
-Evaluation::Evaluation(TrainState& state, const Dataset& data, const StepOptions& o)
-    : loader_(data, std::min(kBatch, data.n), 0, Shuffle::No, {}, DropLast::No),
+Evaluation::Evaluation(const Stream& stream, TrainState& state, const Dataset& data,
+                       const StepOptions& o)
+    : stream_(stream),
+      weights_(state.weights),
       size_(data.n),
       batch_(std::min(kBatch, data.n)),
-      images_(batch_ * data.h * data.w * data.c),
-      labels_(batch_) {
+      loader_(stream, data, batch_, 0, Shuffle::No, {}, DropLast::No),
+      images_(stream, batch_ * loader_.image_size() * int64_t{sizeof(float)}),
+      labels_(stream, batch_ * int64_t{sizeof(int32_t)}),
+      rows_(stream, loader_.batches() * int64_t{sizeof(StepResult)}) {
   const auto make = [&](int64_t batch) {
-    return std::make_unique<ChunkedReplay>(state.model.record, state.weights, state.buffers(),
-                                           ReplayOptions{.batch = batch,
-                                                         .h = data.h,
-                                                         .w = data.w,
-                                                         .c = data.c,
-                                                         .threads = o.threads,
-                                                         .mode = Mode::Inference,
-                                                         .differentiate = Differentiate::No,
-                                                         .chunk = o.chunk,
-                                                         .convolution = o.convolution,
-                                                         .precision = o.precision});
+    auto replay = make_replay(stream, state.model.record, state.weights, state.buffers(),
+                              {.batch = batch,
+                               .h = data.h,
+                               .w = data.w,
+                               .c = data.c,
+                               .mode = Mode::Inference,
+                               .differentiate = Differentiate::No,
+                               .chunk = o.chunk,
+                               .convolution = o.convolution,
+                               .precision = o.precision});
+    replay->bind(images_.data(), reinterpret_cast<const int32_t*>(labels_.data()));
+    return replay;
   };
   whole_ = make(batch_);
   if (size_ % batch_ != 0) rest_ = make(size_ % batch_);
+  if (!stream.is_cuda()) return;
+  enqueue(*whole_, batch_);  // a library loads its kernels at their first launch
+  stream.synchronize();
+  graph_ = Graph::capture(stream, [this] { enqueue(*whole_, batch_); });
 }
 
-std::pair<double, double> Evaluation::operator()(const Stream& stream, const Arena& weights) {
-  double loss = 0, correct = 0;
+void Evaluation::enqueue(BatchReplay& replay, int64_t n) {
+  loader_.fill(n, reinterpret_cast<float*>(images_.data()),
+               reinterpret_cast<int32_t*>(labels_.data()));
+  replay.evaluate(weights_);
+  end_step(stream_, loader_.cursor(), replay.result(), replay.result(),
+           reinterpret_cast<StepResult*>(rows_.data()));
+}
+
+std::pair<double, double> Evaluation::operator()() {
   loader_.start_epoch(0);
+  for (int64_t b = 0; b < size_ / batch_; ++b) {
+    if (graph_) {
+      graph_.launch(stream_);
+    } else {
+      enqueue(*whole_, batch_);
+    }
+  }
+  if (rest_) enqueue(*rest_, size_ % batch_);
+  std::vector<StepResult> rows(loader_.batches());
+  copy_to_host(stream_, rows.data(), rows_.data(), rows_.bytes());
+  double loss = 0, correct = 0;
   for (int64_t b = 0; b < loader_.batches(); ++b) {
-    const int64_t n = loader_.fill(stream, b, images_.data(), labels_.data());
-    ChunkedReplay& replay = n == batch_ ? *whole_ : *rest_;
-    replay.bind(images_.data(), labels_.data());
-    replay.evaluate(weights);
-    loss += replay.loss() * static_cast<double>(n);
-    correct += replay.correct();
+    loss += rows[b].first.loss * static_cast<double>(loader_.size(b));
+    correct += rows[b].first.correct;
   }
   return {loss / static_cast<double>(size_), correct / static_cast<double>(size_)};
 }

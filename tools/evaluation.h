@@ -1,30 +1,33 @@
-// Loss and accuracy of a network on a whole data set, forward only.
+// Loss and accuracy of a network on a whole data set, forward only; on CUDA a graph a batch.
 #pragma once
 
 #include <memory>
 #include <utility>
-#include <vector>
 
-#include "engine/chunked_replay.h"
 #include "engine/data/loader.h"
+#include "kernels/graph.h"
 #include "tools/train_state.h"
 
 namespace basin {
 
 class Evaluation {
  public:
-  // All outlive it; the running statistics of `state` are read at each evaluation.
-  Evaluation(TrainState& state, const Dataset& data, const StepOptions& o);
+  // All outlive it; weights and running statistics are read at each evaluation.
+  Evaluation(const Stream& stream, TrainState& state, const Dataset& data, const StepOptions& o);
 
-  // Mean loss, and the share of labels that are met, at `weights`.
-  std::pair<double, double> operator()(const Stream& stream, const Arena& weights);
+  // Mean loss, and the share of labels that are met.
+  std::pair<double, double> operator()();
 
  private:
-  Loader loader_;
+  void enqueue(BatchReplay& replay, int64_t n);
+
+  Stream stream_;
+  const Arena& weights_;
   int64_t size_, batch_;
-  std::unique_ptr<ChunkedReplay> whole_, rest_;  // whole batches, and one smaller one
-  std::vector<float> images_;
-  std::vector<int32_t> labels_;
+  Loader loader_;
+  std::unique_ptr<BatchReplay> whole_, rest_;  // whole batches, and one smaller one
+  Buffer images_, labels_, rows_;              // rows_: a StepResult for each batch
+  Graph graph_;                                // of a whole batch, on CUDA
 };
 
 }  // namespace basin

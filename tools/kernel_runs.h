@@ -5,21 +5,26 @@
 #include <string>
 #include <vector>
 
+#include "engine/buffer.h"
+#include "kernels/elementwise.h"
 #include "kernels/gemm.h"
-#include "kernels/map.h"
 
 namespace basin {
 
-// An element functor over float arrays of n. in_place[k] is the input that output k lies on, as an
-// optimiser's weights do; outputs without one have their own array.
+// An element functor over float arrays of n, in the stream's memory. in_place[k] is the input that
+// output k lies on, as an optimiser's weights do; outputs without one have their own array.
 template <class F>
 class MapRun {
  public:
-  MapRun(const F& functor, int64_t n, const std::vector<int>& in_place = {})
-      : functor_(functor), n_(n), arrays_(F::reads + F::writes, std::vector<float>(n, 0.5F)) {
-    for (int k = 0; k < F::reads; ++k) in_[k] = arrays_[k].data();
+  MapRun(const Stream& stream, const F& functor, int64_t n, const std::vector<int>& in_place = {})
+      : functor_(functor), n_(n) {
+    for (int k = 0; k < F::reads + F::writes; ++k) {
+      arrays_.emplace_back(stream, n * int64_t{sizeof(float)});
+      map<float>(stream, Fill<float>{0.5F}, n, {}, {array(k)});
+    }
+    for (int k = 0; k < F::reads; ++k) in_[k] = array(k);
     for (int k = 0; k < F::writes; ++k) {
-      out_[k] = arrays_[in_place.empty() ? F::reads + k : in_place[k]].data();
+      out_[k] = array(in_place.empty() ? F::reads + k : in_place[k]);
     }
   }
   MapRun(const MapRun&) = delete;
@@ -28,9 +33,11 @@ class MapRun {
   Cost cost() const { return element_cost<F, float>(n_); }
 
  private:
+  float* array(int k) { return reinterpret_cast<float*>(arrays_[k].data()); }
+
   F functor_;
   int64_t n_;
-  std::vector<std::vector<float>> arrays_;
+  std::vector<Buffer> arrays_;
   Inputs<float, F> in_{};
   Outputs<float, F> out_{};
 };

@@ -1,6 +1,7 @@
 // basin profile: one training step's timeline, op by op, and where its time goes.
 #include <nlohmann/json.hpp>
 
+#include "engine/device.h"
 #include "engine/io/file.h"
 #include "tools/cli.h"
 #include "tools/plot.h"
@@ -20,15 +21,15 @@ struct Options {
 };
 
 Json results(const Options& o, const StepBench& bench, const StepProfile& profile) {
-  const std::string command = fmt::format(
-      "basin profile --model {} --width {} --batch {} --optimizer {} --precision {}", o.model,
-      o.width, o.step.batch, o.step.optimizer.name, precision_name(o.step.precision));
+  const std::string command =
+      fmt::format("basin profile --model {} --width {} --batch {} --optimizer {} {}", o.model,
+                  o.width, o.step.batch, o.step.optimizer.name, precision_option(o.step));
   Json all = {{"context", measurement_context(o.step.threads, command)},
               {"model", o.model},
               {"width", o.width},
               {"batch", o.step.batch},
               {"optimizer", o.step.optimizer.name},
-              {"precision", precision_name(o.step.precision)}};
+              {"precision", precision_name(o.step)}};
   all["context"]["chunk"] = bench.replay().chunk();
   all.update(profile_json(profile));
   return all;
@@ -36,12 +37,17 @@ Json results(const Options& o, const StepBench& bench, const StepProfile& profil
 
 int run(Options& o, const CommonOptions& common) {
   o.step.threads = common.threads;
-  StepBench bench({.name = o.model, .width = o.width}, o.step);
+  BASIN_CHECK(Device::parse(common.device).kind == DeviceKind::Cpu, "--device",
+              "found {}, but only a step on a cpu is profiled: on CUDA use Nsight Systems, which "
+              "shows the ops' names",
+              common.device);
+  StepBench bench(Device::cpu().stream(o.step.threads, o.step.tf32),
+                  {.name = o.model, .width = o.width}, o.step);
   const StepProfile profile = profile_step(bench);
   if (!common.quiet) {
     fmt::print("{}, width {}, batch {}, {}, {}, {} threads, chunks of {}, on {}\n\n", o.model,
-               o.width, o.step.batch, o.step.optimizer.name, precision_name(o.step.precision),
-               o.step.threads, bench.replay().chunk(), processor());
+               o.width, o.step.batch, o.step.optimizer.name, precision_name(o.step), o.step.threads,
+               bench.replay().chunk(), processor());
     print_profile(profile, o.rows);
   }
   if (!o.trace.empty()) {

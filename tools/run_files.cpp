@@ -81,7 +81,7 @@ void RunFiles::write_rows(const RunProgress& progress) const {
   std::string metrics, windows;
   for (const EpochMetrics& m : progress.epochs) {
     Json row = row_of(m);
-    row["precision"] = precision_name(options_.step.precision);
+    row["precision"] = precision_name(options_.step);
     metrics += row.dump() + "\n";
   }
   for (const RunProgress::Window& w : progress.windows) {

@@ -80,7 +80,8 @@ void measure(Axis& axis, int repeats) {
   std::vector<std::unique_ptr<StepBench>> benches;
   for (Point& p : axis.points) {
     benches.push_back(std::make_unique<StepBench>(
-        ModelOptions{.name = p.row.model, .width = p.row.width}, p.row.step));
+        Stream::cpu(p.row.step.threads), ModelOptions{.name = p.row.model, .width = p.row.width},
+        p.row.step));
     p.chunk = benches.back()->replay().chunk();
   }
   for (int r = 0; r < repeats; ++r) {
@@ -170,6 +171,7 @@ Json fits(const std::vector<Axis>& axes) {
 void check(const Options& o, const CommonOptions& common) {
   BASIN_CHECK(Device::parse(common.device).kind == DeviceKind::Cpu, "--device",
               "found {}, but only steps on a cpu are measured", common.device);
+  static_cast<void>(Device::cpu().stream(1, o.step.tf32));  // which is refused there
   // A path that cannot be written to is said before anything is measured.
   if (!o.plot.empty()) AtomicFile(o.plot);
   if (!o.json.empty()) AtomicFile(o.json);
@@ -182,8 +184,8 @@ int run(Options& o, const CommonOptions& common) {
                          make_axis("threads", o.threads, o)};
   if (!common.quiet) {
     fmt::print("{}, {}, {}, on {}\naround width {}, batch {}, {} threads; ms, {} rounds in turns\n",
-               o.model, o.step.optimizer.name, precision_name(o.step.precision), processor(),
-               o.width, o.step.batch, o.step.threads, o.repeats);
+               o.model, o.step.optimizer.name, precision_name(o.step), processor(), o.width,
+               o.step.batch, o.step.threads, o.repeats);
   }
   for (Axis& axis : axes) {
     measure(axis, o.repeats);
@@ -193,10 +195,10 @@ int run(Options& o, const CommonOptions& common) {
       {"context",
        measurement_context(
            o.step.threads,
-           fmt::format("basin bench scaling --model {} --optimizer {} --precision {} --width {} "
+           fmt::format("basin bench scaling --model {} --optimizer {} {} --width {} "
                        "--batch {} --threads {} --batches {} --widths {} --thread-counts {} "
                        "--repeats {}",
-                       o.model, o.step.optimizer.name, precision_name(o.step.precision), o.width,
+                       o.model, o.step.optimizer.name, precision_option(o.step), o.width,
                        o.step.batch, o.step.threads, fmt::join(o.batches, ","),
                        fmt::join(o.widths, ","), fmt::join(o.threads, ","), o.repeats))},
       {"results", results(axes)},

@@ -69,13 +69,13 @@ int64_t classes_of(const TensorFile& file, const std::string& path) {
 
 // The replay, with the loss and logits of each pass remembered.
 struct Passes final : Objective {
-  explicit Passes(ChunkedReplay& replay) : replay(replay) {}
+  explicit Passes(BatchReplay& replay) : replay(replay) {}
   void differentiate(const Arena& at, Arena& gradient, Track track) override {
     replay.differentiate(at, gradient, track);
     if (losses.empty()) logits = replay.logits();
-    losses.push_back(replay.loss());
+    losses.push_back(replay.finished().loss);
   }
-  ChunkedReplay& replay;
+  BatchReplay& replay;
   std::vector<double> losses, logits;
 };
 
@@ -96,8 +96,15 @@ void load(const Stream& stream, const TensorFile& file, const std::string& path,
   }
 }
 
+template <class T>
+Buffer copied(const Stream& stream, const std::vector<T>& values) {
+  Buffer memory(stream, static_cast<int64_t>(values.size() * sizeof(T)));
+  copy_to_device(stream, memory.data(), values.data(), memory.bytes());
+  return memory;
+}
+
 int run(const Options& o, const CommonOptions& common) {
-  const Stream stream = Device::parse(common.device).stream(common.threads);
+  const Stream stream = Device::parse(common.device).stream(common.threads, o.step.tf32);
   const StepBatch batch = read_batch(o.batch);
   const TensorFile given = read_safetensors(o.weights);
   const DType dtype = batch.dtype;
@@ -110,14 +117,16 @@ int run(const Options& o, const CommonOptions& common) {
                              .h = batch.h,
                              .w = batch.w,
                              .c = batch.c};
-  choose_chunk(network, dtype, step);
+  choose_chunk(stream, network, dtype, step);
   TrainState state(stream, network, dtype, step, common.seed);
   load(stream, given, o.weights, state);
   Passes passes(*state.replay);
   dispatch(dtype, [&]<class T>(T) {
-    const std::vector<T> images(batch.images.begin(), batch.images.end());
-    state.replay->bind(images.data(), batch.labels.data());
-    state.optimizer->step(passes, state.weights, o.lr);
+    const std::vector<T> values(batch.images.begin(), batch.images.end());
+    const Buffer images = copied(stream, values), labels = copied(stream, batch.labels);
+    const Buffer rate = copied(stream, std::vector<double>{o.lr});
+    state.replay->bind(images.data(), reinterpret_cast<const int32_t*>(labels.data()));
+    state.optimizer->step(passes, state.weights, reinterpret_cast<const double*>(rate.data()));
   });
   const Optimizer& optimizer = *state.optimizer;
 

@@ -1,6 +1,7 @@
 #include "tools/step_bench.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/device.h"
 #include "kernels/elementwise.h"
@@ -17,15 +18,24 @@ namespace {
 constexpr int kWarmUp = 3;
 constexpr double kLearningRate = 0.01;
 
-template <class Body>
-double milliseconds(const Body& body) {
-  const Stopwatch watch;
-  body();
-  return 1e3 * watch.seconds();
-}
+// Sees each op when what it has put on the stream has run.
+struct Waiting final : ReplayObserver {
+  Waiting(const Stream& stream, ReplayObserver* inner) : stream(stream), inner(inner) {}
+  void begin(int node, Pass pass) override {
+    stream.synchronize();
+    inner->begin(node, pass);
+  }
+  void end(int node, Pass pass) override {
+    stream.synchronize();
+    inner->end(node, pass);
+  }
+  const Stream& stream;
+  ReplayObserver* inner;
+};
 
-StepOptions with_chosen_chunk(const ModelOptions& network, StepOptions options) {
-  choose_chunk(network, DType::Float32, options);
+StepOptions with_chosen_chunk(const Stream& stream, const ModelOptions& network,
+                              StepOptions options) {
+  choose_chunk(stream, network, DType::Float32, options);
   return options;
 }
 
@@ -38,46 +48,76 @@ double median(std::vector<double> values) {
   return (*std::max_element(values.begin(), middle) + *middle) / 2;
 }
 
-StepBench::StepBench(const ModelOptions& network, const StepOptions& o)
-    : options_(with_chosen_chunk(network, o)),
-      stream_(Stream::cpu(o.threads)),
+StepBench::StepBench(const Stream& stream, const ModelOptions& network, const StepOptions& o)
+    : options_(with_chosen_chunk(stream, network, o)),
+      stream_(stream),
       state_(stream_, network, DType::Float32, options_, 0),
       gradient_(state_.weights.sibling(stream_)),
       point_(state_.weights.sibling(stream_)),
       velocity_(state_.weights.sibling(stream_)),
       partials_(stream_, reduce_partials(state_.weights.size()) * int64_t{sizeof(double)}),
-      images_(o.batch * network.h * network.w * network.c),
-      labels_(o.batch),
+      scalars_(stream_, kScalars * int64_t{sizeof(double)}),
+      images_(stream_, o.batch * network.h * network.w * network.c * int64_t{sizeof(float)}),
+      labels_(stream_, o.batch * int64_t{sizeof(int32_t)}),
       passes_(o.optimizer.name == "sgd" ? 1 : 1 + o.optimizer.sam_steps) {
-  for (size_t i = 0; i < images_.size(); ++i) {
-    images_[i] = static_cast<float>(normal(philox_at(0, Purpose::Data, 0, i)));
+  std::vector<float> images(o.batch * network.h * network.w * network.c);
+  std::vector<int32_t> labels(o.batch);
+  for (size_t i = 0; i < images.size(); ++i) {
+    images[i] = static_cast<float>(normal(philox_at(0, Purpose::Data, 0, i)));
   }
-  for (size_t i = 0; i < labels_.size(); ++i) {
-    labels_[i] = static_cast<int32_t>(i) % static_cast<int32_t>(network.classes);
+  for (size_t i = 0; i < labels.size(); ++i) {
+    labels[i] = static_cast<int32_t>(i) % static_cast<int32_t>(network.classes);
   }
-  zero(stream_, velocity_.data(), velocity_.size() * int64_t{sizeof(float)});
-  state_.replay->bind(images_.data(), labels_.data());
+  copy_to_device(stream_, images_.data(), images.data(), images_.bytes());
+  copy_to_device(stream_, labels_.data(), labels.data(), labels_.bytes());
+  const double scalars[kScalars] = {kLearningRate, 0, o.optimizer.rho, 0};
+  copy_to_device(stream_, scalars_.data(), scalars, scalars_.bytes());
+  state_.replay->bind(images_.data(), reinterpret_cast<const int32_t*>(labels_.data()));
+  enqueue();
+  stream_.synchronize();
+  if (stream_.is_cuda()) graph_ = Graph::capture(stream_, [this] { enqueue(); });
   for (int i = 0; i < kWarmUp; ++i) measure();
 }
 
+template <class Body>
+double StepBench::milliseconds(const Body& body) const {
+  const Stopwatch watch;
+  body();
+  stream_.synchronize();
+  return 1e3 * watch.seconds();
+}
+
+double* StepBench::scalar(Scalar slot) const {
+  return reinterpret_cast<double*>(scalars_.data()) + slot;
+}
+
+void StepBench::enqueue() {
+  state_.optimizer->step(*state_.replay, state_.weights, scalar(kRate));
+}
+
 void StepBench::step_once() {
-  state_.optimizer->step(*state_.replay, state_.weights, kLearningRate);
+  if (graph_) return graph_.launch(stream_);
+  enqueue();
 }
 
 template <class Body>
 void StepBench::observed(const std::function<ReplayObserver*(int)>& observer_of, const Body& body) {
-  state_.replay->observe(observer_of);
+  std::optional<Waiting> waiting;  // one thread's, on CUDA
+  state_.replay->observe([&](int thread) -> ReplayObserver* {
+    ReplayObserver* observer = observer_of(thread);
+    return stream_.is_cuda() ? &waiting.emplace(stream_, observer) : observer;
+  });
   body();
   state_.replay->observe([](int) -> ReplayObserver* { return nullptr; });
 }
 
 void StepBench::step(const std::function<ReplayObserver*(int)>& observer_of) {
-  observed(observer_of, [&] { step_once(); });
+  observed(observer_of, [&] { enqueue(); });
 }
 
 template <class Body>
 std::vector<ThreadTrace> StepBench::traced(const Body& body) {
-  const ChunkedReplay& replay = *state_.replay;
+  const BatchReplay& replay = *state_.replay;
   const size_t chunks = ceil_div<int64_t>(options_.batch, replay.chunk());
   const ThreadTrace empty(ThreadTrace::Clock::now(),
                           2 * passes_ * chunks * replay.program().nodes.size());
@@ -88,7 +128,7 @@ std::vector<ThreadTrace> StepBench::traced(const Body& body) {
 
 std::pair<std::vector<ThreadTrace>, double> StepBench::trace() {
   double ms = 0;
-  auto threads = traced([&] { ms = milliseconds([&] { step_once(); }); });
+  auto threads = traced([&] { ms = milliseconds([&] { enqueue(); }); });
   return {std::move(threads), ms};
 }
 
@@ -121,19 +161,19 @@ double StepBench::products_floor() const {
 void StepBench::time_update(StepTimes& t) {
   const int64_t n = state_.weights.size();
   float *w = point_.as<float>(), *g = gradient_.as<float>(), *v = velocity_.as<float>();
-  double squared = 0;
-  const double rate = 0, rho = options_.optimizer.rho;  // a rate of 0 leaves the point in place
+  double *squared = scalar(kSquaredNorm), *rho = scalar(kRho);
+  const double* rate = scalar(kNoRate);  // which leaves the point in place
   if (ascents() > 0) {
     t.norm = ascents() * milliseconds([&] {
-               squared_norm(stream_, n, g, reinterpret_cast<double*>(partials_.data()), &squared);
+               squared_norm(stream_, n, g, reinterpret_cast<double*>(partials_.data()), squared);
              });
     t.ascent = ascents() * milliseconds([&] {
-                 map<float>(stream_, SamAscent<float>{&squared, &rho, Normalise::Yes}, n,
+                 map<float>(stream_, SamAscent<float>{squared, rho, Normalise::Yes}, n,
                             {state_.weights.as<float>(), g}, {w});
                });
   }
   t.descent = milliseconds([&] {
-    map<float>(stream_, MomentumDescent<float>{&rate, 0.9F, 0.0F, Nesterov::No, Decay::L2}, n,
+    map<float>(stream_, MomentumDescent<float>{rate, 0.9F, 0.0F, Nesterov::No, Decay::L2}, n,
                {w, g, v}, {w, v});
   });
 }
@@ -160,7 +200,7 @@ int64_t StepBench::update_bytes() const {
 }
 
 double StepBench::update_bandwidth() const {
-  MapRun<Add<float>> in_place({}, state_.weights.size(), {0});  // y = y + x
+  MapRun<Add<float>> in_place(stream_, {}, state_.weights.size(), {0});  // y = y + x
   double best = 0;
   for (int i = 0; i < 20; ++i) {
     const double ms = milliseconds([&] { in_place.run(stream_); });

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/cost.h"
+#include "kernels/graph.h"
 #include "tools/trace.h"
 #include "tools/train_state.h"
 
@@ -29,14 +30,15 @@ struct UpdateCosts {
 // A network with a fixed random batch, warmed up.
 class StepBench {
  public:
-  StepBench(const ModelOptions& network, const StepOptions& options);
+  StepBench(const Stream& stream, const ModelOptions& network, const StepOptions& options);
 
   // One step untimed, and one timed whole; then each of its parts, timed apart, in the same memory.
   StepTimes measure();
   // The optimiser's kernels alone: norm, ascent and descent.
   void time_update(StepTimes& times);
 
-  // One step: what each op of each thread took, and the step's milliseconds.
+  // One step: what each op of each thread took (on CUDA, each waited for), and the step's
+  // milliseconds.
   std::pair<std::vector<ThreadTrace>, double> trace();
   // One step, untimed, in which observer_of(thread) sees each thread's replays.
   void step(const std::function<ReplayObserver*(int thread)>& observer_of);
@@ -45,7 +47,7 @@ class StepBench {
   // shortest of all its calls so far, in the step's own chunks, times its calls, over the threads.
   double products_floor() const;
 
-  const ChunkedReplay& replay() const { return *state_.replay; }
+  const BatchReplay& replay() const { return *state_.replay; }
   int threads() const { return options_.threads; }
   int64_t parameters() const { return state_.weights.size(); }
   // Ascents of a step: 0 for SGD.
@@ -58,20 +60,26 @@ class StepBench {
   double update_bandwidth() const;
 
  private:
+  // Milliseconds until what it puts on the stream has run.
+  template <class Body>
+  double milliseconds(const Body& body) const;
   template <class Body>
   void observed(const std::function<ReplayObserver*(int)>& observer_of, const Body& body);
   template <class Body>
   std::vector<ThreadTrace> traced(const Body& body);
+  void enqueue();
   void step_once();
+  enum Scalar { kRate, kNoRate, kRho, kSquaredNorm, kScalars };
+  double* scalar(Scalar slot) const;
   void time_passes(StepTimes& times);
 
   StepOptions options_;
   Stream stream_;
   TrainState state_;
   Arena gradient_, point_, velocity_;
-  Buffer partials_;
-  std::vector<float> images_;
-  std::vector<int32_t> labels_;
+  Buffer partials_, scalars_;  // scalars_: the learning rate, then those of the update timed apart
+  Buffer images_, labels_;
+  Graph graph_;  // a step, on CUDA
   int passes_;
   // By node, pass and examples of the chunk: microseconds.
   std::map<std::tuple<int, Pass, int64_t>, double> fastest_product_;

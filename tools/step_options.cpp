@@ -86,10 +86,17 @@ void add_step_options(CLI::App& command, StepOptions& o) {
              "how a CPU convolves float32 where Winograd's way fits");
   add_choice(command, "--precision", o.precision, kPrecision,
              "of activations and convolutions; weights, norms and sums stay float32");
+  command.add_flag_function(
+      "--tf32", [&o](int64_t count) { o.tf32 = count > 0 ? Tf32::Yes : Tf32::No; },
+      "on CUDA, multiply float32 on tensor cores, rounded to 10 bits");
 }
 
-const std::string& precision_name(Precision precision) {
-  return choice_name(kPrecision, precision);
+std::string precision_name(const StepOptions& o) {
+  return o.tf32 == Tf32::Yes ? "tf32" : choice_name(kPrecision, o.precision);
+}
+
+std::string precision_option(const StepOptions& o) {
+  return o.tf32 == Tf32::Yes ? "--tf32" : "--precision " + precision_name(o);
 }
 
 nlohmann::ordered_json configuration(const StepOptions& step) {
@@ -109,7 +116,8 @@ nlohmann::ordered_json configuration(const StepOptions& step) {
           {"threads", step.threads},
           {"chunk", step.chunk},
           {"convolution", choice_name(kConvolution, step.convolution)},
-          {"precision", precision_name(step.precision)}};
+          {"precision", choice_name(kPrecision, step.precision)},
+          {"tf32", step.tf32 == Tf32::Yes}};
 }
 
 }  // namespace basin

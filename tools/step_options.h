@@ -21,6 +21,7 @@ struct StepOptions {
   int64_t chunk = 0;
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
   Precision precision = Precision::Full;  // of the activations
+  Tf32 tf32 = Tf32::No;                   // whether float32 is multiplied so on CUDA
 };
 
 // --model and --width.
@@ -28,8 +29,10 @@ void add_network_options(CLI::App& command, std::string& model, int64_t& width);
 void add_batch_option(CLI::App& command, StepOptions& options);
 // All but batch and threads.
 void add_step_options(CLI::App& command, StepOptions& options);
-// "float32", "bf16"
-const std::string& precision_name(Precision precision);
+// "float32", "tf32", "bf16"
+std::string precision_name(const StepOptions& options);
+// As the command line has it: "--tf32", "--precision bf16".
+std::string precision_option(const StepOptions& options);
 // The options by their names on the command line.
 nlohmann::ordered_json configuration(const StepOptions& options);
 

@@ -21,7 +21,7 @@ ProfileRow& row_of(Rows& rows, const Program& program, int node, Pass pass) {
 }
 
 Rows op_rows(const StepBench& bench, const std::vector<ThreadTrace>& traces) {
-  const ChunkedReplay& replay = bench.replay();
+  const BatchReplay& replay = bench.replay();
   const Program& program = replay.program();
   const double sharing = replay.replayers();
   Rows rows;
@@ -66,7 +66,7 @@ std::string count(StepBench& bench, Rows& rows) {
   const std::vector<CounterGroup> groups =
       open_counters(bench.threads(), hardware_events(), reason);
   if (groups.empty()) return reason;
-  const ChunkedReplay& replay = bench.replay();
+  const BatchReplay& replay = bench.replay();
   const size_t nodes = replay.program().nodes.size(), replayers = replay.replayers();
   std::vector<OpCounter> counters;
   for (size_t t = 0; t < replayers; ++t) {  // a lone replayer's ops are the work of all threads

@@ -16,20 +16,12 @@ Spread StepRow::spread(const std::function<double(const StepTimes&)>& part) cons
 
 nlohmann::ordered_json to_json(const StepRow& row) {
   const Spread step = row.spread(&StepTimes::step);
-  // Other engines run in float32 always.
-  const Precision precision = row.has_parts() ? row.step.precision : Precision::Full;
-  nlohmann::ordered_json r{{"model", row.model},
-                           {"width", row.width},
-                           {"batch", row.step.batch},
-                           {"optimizer", row.step.optimizer.name},
-                           {"microbatch", row.step.batch},
-                           {"engine", row.engine},
-                           {"precision", precision_name(precision)},
-                           {"threads", row.step.threads},
-                           {"median_ms", step.median},
-                           {"min_ms", step.min},
-                           {"max_ms", step.max},
-                           {"repeats", row.times.size()}};
+  nlohmann::ordered_json r{{"model", row.model},           {"width", row.width},
+                           {"batch", row.step.batch},      {"optimizer", row.step.optimizer.name},
+                           {"microbatch", row.step.batch}, {"engine", row.engine},
+                           {"precision", row.precision},   {"threads", row.step.threads},
+                           {"median_ms", step.median},     {"min_ms", step.min},
+                           {"max_ms", step.max},           {"repeats", row.times.size()}};
   if (row.has_parts()) {
     for (const StepPart& part : kStepParts) {
       r["parts_ms"][part.name] = row.spread(part.time).median;

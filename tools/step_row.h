@@ -29,7 +29,7 @@ struct StepRow {
   std::string model;
   int64_t width;
   StepOptions step;
-  std::string engine = "basin";
+  std::string engine = "basin", precision = "float32";
   std::vector<StepTimes> times;  // another engine's have the whole step alone
 
   bool has_parts() const { return engine == "basin"; }

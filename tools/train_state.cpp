@@ -8,25 +8,20 @@
 namespace basin {
 namespace {
 
-const Stream& supported(const Stream& stream) {
-  BASIN_CHECK(stream.kind() == DeviceKind::Cpu, "--device",
-              "found cuda, but training on CUDA is not part of this version: use cpu");
-  return stream;
-}
-
-// bfloat16 is for float32 weights, on a processor that multiplies it.
-void check_precision(const StepOptions& o, DType dtype) {
+// bfloat16 is for float32 weights, on a device that multiplies it.
+void check_precision(const Stream& stream, const StepOptions& o, DType dtype) {
   if (o.precision == Precision::Full) return;
   BASIN_CHECK(dtype == DType::Float32, "--precision",
               "found bf16 with {} weights, expected float32", dtype_name(dtype));
-  BASIN_CHECK(cpu::has_bfloat16(), "--precision",
+  BASIN_CHECK(stream.is_cuda() || cpu::has_bfloat16(), "--precision",
               "found bf16 on a processor with {}, expected AVX-512 with avx512_bf16 (or AMX): it "
               "would be emulated here",
               cpu::instruction_set());
+  BASIN_CHECK(o.tf32 == Tf32::No, "--tf32", "found it with bf16, expected one or the other");
 }
 
 // A network that never casts its images would run in float32 under the other name.
-void check_casts(const ChunkedReplay& replay, const std::string& model) {
+void check_casts(const BatchReplay& replay, const std::string& model) {
   const std::vector<Node>& nodes = replay.program().nodes;
   BASIN_CHECK(std::any_of(nodes.begin(), nodes.end(),
                           [](const Node& node) { return node.op->name() == "cast"; }),
@@ -38,9 +33,9 @@ void check_casts(const ChunkedReplay& replay, const std::string& model) {
 TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType dtype,
                        const StepOptions& o, uint64_t seed)
     : model(make_model(network)),
-      weights(supported(stream), model.parameters, dtype),
+      weights(stream, model.parameters, dtype),
       optimizer(make_optimizer(stream, model.parameters, dtype, o.optimizer)) {
-  check_precision(o, dtype);
+  check_precision(stream, o, dtype);
   initialise(stream, weights, seed);
   if (model.buffers) {
     running.emplace(stream, model.buffers, dtype);
@@ -48,19 +43,18 @@ TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType 
   }
   const Mode mode =
       o.optimizer.statistics == StatisticsFrom::Frozen ? Mode::Frozen : Mode::Training;
-  replay = std::make_unique<ChunkedReplay>(
-      model.record, weights, buffers(),
-      ReplayOptions{.batch = o.batch,
-                    .h = network.h,
-                    .w = network.w,
-                    .c = network.c,
-                    .threads = o.threads,
-                    .mode = mode,
-                    .whole_batch = model.batch_norm == HasBatchNorm::Yes && mode == Mode::Training,
-                    .chunk = o.chunk,
-                    .convolution = o.convolution,
-                    .precision = o.precision,
-                    .l2 = o.l2});
+  replay =
+      make_replay(stream, model.record, weights, buffers(),
+                  {.batch = o.batch,
+                   .h = network.h,
+                   .w = network.w,
+                   .c = network.c,
+                   .mode = mode,
+                   .whole_batch = model.batch_norm == HasBatchNorm::Yes && mode == Mode::Training,
+                   .chunk = o.chunk,
+                   .convolution = o.convolution,
+                   .precision = o.precision,
+                   .l2 = o.l2});
   if (o.precision != Precision::Full) check_casts(*replay, network.name);
 }
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "engine/chunked_replay.h"
+#include "engine/batch_replay.h"
 #include "models/model.h"
 #include "tools/step_options.h"
 
@@ -12,7 +12,7 @@ namespace basin {
 
 struct TrainState {
   // Weights and running statistics are the initial ones of `seed`. Throws Error(Usage) for a
-  // network that does not exist, an optimiser that does not, or a stream that is not a CPU's.
+  // network that does not exist, an optimiser that does not, or a precision that the device lacks.
   TrainState(const Stream& stream, const ModelOptions& network, DType dtype,
              const StepOptions& options, uint64_t seed);
   TrainState(const TrainState&) = delete;  // the replay holds on to the arenas
@@ -24,7 +24,7 @@ struct TrainState {
   Arena weights;
   std::optional<Arena> running;  // statistics of batch norm, where there is any
   std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<ChunkedReplay> replay;
+  std::unique_ptr<BatchReplay> replay;
 };
 
 }  // namespace basin

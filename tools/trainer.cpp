@@ -1,16 +1,18 @@
 #include "tools/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <optional>
 
-#include "engine/data/loader.h"
 #include "engine/device.h"
+#include "kernels/range.h"
 #include "optim/schedule.h"
 #include "tools/chunk_choice.h"
 #include "tools/evaluation.h"
 #include "tools/run_files.h"
 #include "tools/stopwatch.h"
+#include "tools/training_step.h"
 
 namespace basin {
 namespace {
@@ -43,7 +45,7 @@ class Run {
   Run(const TrainOptions& o, TrainObserver& observer)
       : o_(o),
         observer_(observer),
-        stream_(Device::parse(o.device).stream(o.step.threads)),
+        stream_(Device::parse(o.device).stream(o.step.threads, o.step.tf32)),
         data_(load(o)),
         network_{.name = o.model,
                  .width = o.width,
@@ -51,15 +53,11 @@ class Run {
                  .h = data_.train.h,
                  .w = data_.train.w,
                  .c = data_.train.c},
-        chunks_(choose_chunk(network_, DType::Float32, o_.step)),
+        chunks_(choose_chunk(stream_, network_, DType::Float32, o_.step)),
         state_(stream_, network_, DType::Float32, o_.step, o.seed),
-        loader_(data_.train, o.step.batch, o.seed, Shuffle::Yes,
+        loader_(stream_, data_.train, o.step.batch, o.seed, Shuffle::Yes,
                 {.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"},
-                DropLast::Yes) {
-    const Dataset& train = data_.train;
-    images_.resize(o.step.batch * train.h * train.w * train.c);
-    labels_.resize(o.step.batch);
-  }
+                DropLast::Yes) {}
 
   TrainResult operator()() {
     RunFiles files(o_, stream_);
@@ -72,12 +70,13 @@ class Run {
         data_.test.n, static_cast<double>(plan_bytes) / (1 << 20)));
     if (!chunks_.empty()) observer_.started(chunks_);
     std::optional<Evaluation> evaluate;  // recorded when it is first needed: steps come first
+    TrainingStep step(stream_, state_, loader_);
     const SignalWatch signals;
     TrainResult result;
     const auto save = [&] { files.save(progress_, state_); };
     while (progress_.epoch <= o_.epochs) {
       const Stopwatch watch;
-      const double rate = train_epoch();
+      const double rate = train_epoch(step);
       if (SignalWatch::pending() != 0) {
         save();
         result.signal = SignalWatch::pending();
@@ -85,8 +84,8 @@ class Run {
       }
       const int64_t steps = loader_.batches();
       const double train_seconds = watch.seconds();
-      if (!evaluate) evaluate.emplace(state_, data_.test, o_.step);
-      const auto [test_loss, test_accuracy] = (*evaluate)(stream_, state_.weights);
+      if (!evaluate) evaluate.emplace(stream_, state_, data_.test, o_.step);
+      const auto [test_loss, test_accuracy] = (*evaluate)();
       const EpochMetrics metrics{
           .epoch = progress_.epoch,
           .step = progress_.epoch * steps,
@@ -128,53 +127,56 @@ class Run {
   }
 
   // The rest of the epoch under way; returns the last learning rate. Stops early at a signal.
-  double train_epoch() {
-    loader_.start_epoch(progress_.epoch);
+  double train_epoch(TrainingStep& step) {
+    const Range range("epoch");
     const int64_t steps = loader_.batches();
+    std::vector<double> rates(steps);
+    for (int64_t i = 0; i < steps; ++i) {
+      const double t =
+          progress_.epoch - 1 + static_cast<double>(i + 1) / static_cast<double>(steps);
+      rates[i] = learning_rate(o_.schedule, o_.lr, t, o_.epochs);
+    }
     first_step_ = progress_.step_in_epoch;
-    const auto rate_at = [&](int64_t step) {
-      const double t = progress_.epoch - 1 + static_cast<double>(step) / static_cast<double>(steps);
-      return learning_rate(o_.schedule, o_.lr, t, o_.epochs);
-    };
-    double rate = rate_at(first_step_);  // stays where a run resumes after an epoch's last step
+    step.start_epoch(progress_.epoch, first_step_, rates);
     const Stopwatch watch;
-    for (int64_t i = first_step_; i < steps; ++i) {
-      if (SignalWatch::pending() != 0) return rate;
-      rate = rate_at(i + 1);
-      loader_.fill(stream_, i, images_.data(), labels_.data());
-      state_.replay->bind(images_.data(), labels_.data());
-      first_pass_ = std::nullopt;
-      state_.optimizer->step(watched_, state_.weights, rate);
-      const auto [loss, correct] = *first_pass_;
-      if (!std::isfinite(loss) || !std::isfinite(state_.replay->loss())) {
+    // On CUDA the host looks at some steps at a time, while the device goes on with later ones.
+    const int64_t window = stream_.is_cuda() ? RunProgress::kWindow : 1;
+    const int ahead = stream_.is_cuda() ? 1 : 0;
+    for (int64_t i = first_step_; i < steps && SignalWatch::pending() == 0; ++i) {
+      step.run();
+      if ((i + 1) % window != 0) continue;
+      step.ask();
+      if (step.asked() > ahead) note(step.answer(), rates, watch);
+    }
+    step.ask();
+    while (step.asked() > 0) note(step.answer(), rates, watch);
+    return rates[std::max<int64_t>(progress_.step_in_epoch, 1) - 1];
+  }
+
+  // What the next steps of the epoch were like; `watch` runs since its first one in this run.
+  void note(std::span<const StepResult> results, const std::vector<double>& rates,
+            const Stopwatch& watch) {
+    const auto batch = static_cast<double>(o_.step.batch);
+    const int64_t steps = loader_.batches();
+    for (const StepResult& result : results) {
+      const int64_t i = ++progress_.step_in_epoch;
+      const double loss = result.first.loss, correct = result.first.correct;
+      if (!std::isfinite(loss) || !std::isfinite(result.last_loss)) {
         fail_run("train",
                  "the loss is {} at step {} of epoch {}: a smaller --lr or --rho may help; "
                  "the last checkpoint stands",
-                 std::isfinite(loss) ? state_.replay->loss() : loss, i + 1, progress_.epoch);
+                 std::isfinite(loss) ? result.last_loss : loss, i, progress_.epoch);
       }
       progress_.loss_sum += loss;
       progress_.correct_sum += correct;
-      progress_.step_in_epoch = i + 1;
-      const double done = static_cast<double>(i + 1 - first_step_);
-      progress_.note_step((progress_.epoch - 1) * steps + i + 1, loss,
-                          correct / static_cast<double>(o_.step.batch));
-      observer_.step_done(progress_.epoch, i + 1, steps, loss,
-                          progress_.correct_sum / static_cast<double>((i + 1) * o_.step.batch),
-                          rate, done * static_cast<double>(o_.step.batch) / watch.seconds());
+      progress_.note_step((progress_.epoch - 1) * steps + i, loss, correct / batch);
     }
-    return rate;
+    if (results.empty()) return;
+    const int64_t i = progress_.step_in_epoch;
+    observer_.step_done(progress_.epoch, i, steps, results.back().first.loss,
+                        progress_.correct_sum / (static_cast<double>(i) * batch), rates[i - 1],
+                        static_cast<double>(i - first_step_) * batch / watch.seconds());
   }
-
-  // The replay, with the loss of a step's first pass (at w, not at w + eps) remembered.
-  struct FirstPass final : Objective {
-    explicit FirstPass(Run& run) : run(run) {}
-    void differentiate(const Arena& at, Arena& gradient, Track track) override {
-      ChunkedReplay& replay = *run.state_.replay;
-      replay.differentiate(at, gradient, track);
-      if (!run.first_pass_) run.first_pass_ = {replay.loss(), replay.correct()};
-    }
-    Run& run;
-  };
 
   TrainOptions o_;
   TrainObserver& observer_;
@@ -184,12 +186,8 @@ class Run {
   std::string chunks_;  // how they were chosen
   TrainState state_;
   Loader loader_;
-  std::vector<float> images_;
-  std::vector<int32_t> labels_;
   RunProgress progress_;
   int64_t first_step_ = 0;
-  std::optional<std::pair<double, double>> first_pass_;
-  FirstPass watched_{*this};
 };
 
 }  // namespace

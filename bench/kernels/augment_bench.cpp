@@ -13,12 +13,16 @@ void augment_float(benchmark::State& state) {
   const int64_t size = shape.h * shape.w * shape.c;
   const Stream stream = Stream::cpu(static_cast<int>(state.range(3)));
   const std::vector<uint8_t> images(batch * size, 100);
-  std::vector<int64_t> indices(batch);
-  for (int64_t b = 0; b < batch; ++b) indices[b] = batch - 1 - b;
+  std::vector<int64_t> order(batch);
+  for (int64_t b = 0; b < batch; ++b) order[b] = batch - 1 - b;
+  const std::vector<int32_t> labels(batch, 1);
   std::vector<float> out(batch * size);
-  uint32_t epoch = 0;
+  std::vector<int32_t> out_labels(batch);
+  StepCursor cursor{0, 0};
   for (auto _ : state) {
-    augment(stream, shape, images.data(), indices.data(), batch, 1, epoch++, 0, out.data());
+    augment(stream, shape, {images.data(), labels.data(), order.data()}, batch, batch, 1, &cursor,
+            out.data(), out_labels.data());
+    ++cursor.epoch;
     benchmark::ClobberMemory();
   }
   set_rates(state, augment_cost<float>(shape, batch));

@@ -7,8 +7,9 @@ namespace basin::bench {
 namespace {
 
 void ceiling_triad(benchmark::State& state) {
-  auto run = triad(state.range(0));
-  time_run(state, run, Stream::cpu(static_cast<int>(state.range(1))));
+  const Stream stream = Stream::cpu(static_cast<int>(state.range(1)));
+  auto run = triad(stream, state.range(0));
+  time_run(state, run, stream);
 }
 BENCHMARK(ceiling_triad)->Apply(sizes);
 

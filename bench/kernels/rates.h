@@ -36,8 +36,9 @@ void time_run(benchmark::State& state, Run& run, const Stream& stream) {
 // The functor over float arrays of its own.
 template <class F>
 void run_map(benchmark::State& state, const F& functor, const std::vector<int>& in_place = {}) {
-  MapRun<F> run(functor, state.range(0), in_place);
-  time_run(state, run, Stream::cpu(static_cast<int>(state.range(1))));
+  const Stream stream = Stream::cpu(static_cast<int>(state.range(1)));
+  MapRun<F> run(stream, functor, state.range(0), in_place);
+  time_run(state, run, stream);
 }
 
 // One matrix product.

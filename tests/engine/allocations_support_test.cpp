@@ -47,16 +47,17 @@ void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
   note(__builtin_return_address(0));
   return std::malloc(size > 0 ? size : 1);
 }
-void operator delete(void* data) noexcept {
+// Not inlined: g++ would see memory of a new freed by free().
+[[gnu::noinline]] void operator delete(void* data) noexcept {
   std::free(data);
 }
-void operator delete[](void* data) noexcept {
+[[gnu::noinline]] void operator delete[](void* data) noexcept {
   std::free(data);
 }
-void operator delete(void* data, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* data, std::size_t) noexcept {
   std::free(data);
 }
-void operator delete[](void* data, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete[](void* data, std::size_t) noexcept {
   std::free(data);
 }
 

@@ -54,21 +54,15 @@ Outcome outcome(const Network& net, int64_t batch, int threads, int64_t chunk, b
   }
   std::vector<int32_t> labels(batch);
   for (int64_t i = 0; i < batch; ++i) labels[i] = static_cast<int32_t>(i * 7 % 4);
-  ChunkedReplay replay(net.record, w, buffers,
-                       {.batch = batch,
-                        .h = 6,
-                        .w = 6,
-                        .c = 2,
-                        .threads = threads,
-                        .whole_batch = whole,
-                        .chunk = chunk,
-                        .l2 = 1e-2});
+  ChunkedReplay replay(
+      Stream::cpu(threads), net.record, w, buffers,
+      {.batch = batch, .h = 6, .w = 6, .c = 2, .whole_batch = whole, .chunk = chunk, .l2 = 1e-2});
   replay.bind(images.data(), labels.data());
   Arena gradient = w.sibling(net.stream);
   for (int i = 0; i < 2; ++i) {  // the second pass writes over the first
     replay.differentiate(w, gradient, i == 0 ? Track::Yes : Track::No);
   }
-  Outcome result{replay.loss(), replay.correct(), {}};
+  Outcome result{replay.finished().loss, replay.finished().correct, {}};
   for (const LayoutEntry& e : net.layout->entries()) {
     for (const double v : gradient.read(net.stream, e)) result.gradient.push_back(v);
   }
@@ -110,8 +104,8 @@ TEST(ChunkedReplay, BatchNormIsWholeAndTracksOnce) {
 TEST(ChunkedReplay, ALabelOutOfRangeIsAnErrorFromAnyThread) {
   const Network net(false);
   Arena w(net.stream, net.layout, DType::Float32);
-  ChunkedReplay replay(net.record, w, nullptr,
-                       {.batch = 8, .h = 6, .w = 6, .c = 2, .threads = 2, .chunk = 2});
+  ChunkedReplay replay(Stream::cpu(2), net.record, w, nullptr,
+                       {.batch = 8, .h = 6, .w = 6, .c = 2, .chunk = 2});
   const std::vector<float> images(8 * 6 * 6 * 2);
   const std::vector<int32_t> labels{0, 1, 2, 3, 0, 1, 2, 4};
   replay.bind(images.data(), labels.data());

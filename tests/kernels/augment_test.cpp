@@ -73,29 +73,56 @@ std::vector<T> meaning(const AugmentShape& s, const std::vector<uint8_t>& images
   return all;
 }
 
-std::vector<int64_t> some_indices(int64_t batch) {
-  std::vector<int64_t> indices;
-  for (int64_t b = 0; b < batch; ++b) indices.push_back(b * 7 % kImages);
-  return indices;
+// The order of an epoch of n, and labels that belong to its images.
+std::vector<int64_t> some_order(int64_t n) {
+  std::vector<int64_t> order;
+  for (int64_t i = 0; i < n; ++i) order.push_back(i * 7 % kImages);
+  return order;
 }
+std::vector<int32_t> some_labels() {
+  std::vector<int32_t> labels;
+  for (int32_t i = 0; i < kImages; ++i) labels.push_back(100 - i);
+  return labels;
+}
+
+// Batch 3 of `batch` images, of which n are there.
+struct Case {
+  static constexpr int64_t kStep = 3;
+  int64_t batch, n;
+  std::vector<int64_t> order = some_order(kStep * batch + n);
+  std::vector<int64_t> indices() const { return {order.begin() + kStep * batch, order.end()}; }
+  std::vector<int32_t> labels() const {
+    std::vector<int32_t> expected;
+    for (const int64_t i : indices()) expected.push_back(some_labels()[i]);
+    return expected;
+  }
+};
 
 TYPED_TEST(AugmentTest, IsItsMeaning) {
   using T = TypeParam;
   for (const AugmentShape& s : kShapes) {
     const int64_t size = s.h * s.w * s.c;
     const auto bytes = random_bytes(kImages * size);
-    for (const int64_t batch : {1, 3, 40}) {
-      const auto indices = some_indices(batch);
-      const auto expected = meaning<T>(s, bytes, indices, 100);
+    for (const auto& [batch, n] : {std::pair<int64_t, int64_t>{1, 1}, {3, 3}, {40, 40}, {40, 7}}) {
+      const Case c{batch, n};
+      const auto expected = meaning<T>(s, bytes, c.indices(), Case::kStep * batch);
       for (const Stream& stream : streams({1, 2, 3})) {
         const Placed<uint8_t> images(stream, bytes);
-        const Placed<int64_t> places(stream, indices);
-        Placed<T> out(stream, batch * size, 1);
-        augment(stream, s, images.data(), places.data(), batch, kSeed, kEpoch, 100, out.data());
+        const Placed<int32_t> labels(stream, some_labels());
+        const Placed<int64_t> order(stream, c.order);
+        const StepCursor place{Case::kStep, kEpoch};
+        const Buffer cursor(stream, sizeof(place));
+        copy_to_device(stream, cursor.data(), &place, sizeof(place));
+        Placed<T> out(stream, n * size, 1);
+        Placed<int32_t> out_labels(stream, n);
+        augment(stream, s, {images.data(), labels.data(), order.data()}, batch, n, kSeed,
+                reinterpret_cast<const StepCursor*>(cursor.data()), out.data(),
+                out_labels.data());
         EXPECT_TRUE(same_bytes(out.values(), expected))
             << s.h << " x " << s.w << " x " << s.c << ", padding " << s.padding << ", "
             << name(stream);
-        EXPECT_TRUE(out.intact() && images.intact());
+        EXPECT_EQ(out_labels.values(), c.labels());
+        EXPECT_TRUE(out.intact() && out_labels.intact() && images.intact());
       }
     }
   }
@@ -106,16 +133,20 @@ TYPED_TEST(AugmentTest, DoesNotDependOnTheBatching) {
   const AugmentShape s = kShapes[0];
   const int64_t size = s.h * s.w * s.c;
   const auto images = random_bytes(kImages * size);
-  const auto indices = some_indices(10);
+  const auto labels = some_labels();
+  const auto order = some_order(10);
+  const ImageSource source{images.data(), labels.data(), order.data()};
   const Stream stream = Stream::cpu(1);
   Guarded<T> whole(10 * size), parts(10 * size);
-  augment(stream, s, images.data(), indices.data(), 10, kSeed, kEpoch, 0, whole.data());
-  for (const int64_t first : {0, 4}) {
-    augment(stream, s, images.data(), indices.data() + first, first == 0 ? 4 : 6, kSeed, kEpoch,
-            first, parts.data() + first * size);
+  Guarded<int32_t> out_labels(10);
+  StepCursor cursor{0, kEpoch};
+  augment(stream, s, source, 10, 10, kSeed, &cursor, whole.data(), out_labels.data());
+  for (; cursor.step < 3; ++cursor.step) {
+    augment(stream, s, source, 4, cursor.step < 2 ? 4 : 2, kSeed, &cursor,
+            parts.data() + cursor.step * 4 * size, out_labels.data());
   }
   EXPECT_TRUE(same_bytes(parts.values(), whole.values()));
-  augment(stream, s, images.data(), indices.data(), 0, kSeed, kEpoch, 0, static_cast<T*>(nullptr));
+  augment(stream, s, source, 4, 0, kSeed, &cursor, static_cast<T*>(nullptr), nullptr);
 }
 
 TYPED_TEST(AugmentTest, TheBodyOfTheOtherBackendDoesTheSame) {
@@ -123,14 +154,19 @@ TYPED_TEST(AugmentTest, TheBodyOfTheOtherBackendDoesTheSame) {
   for (const AugmentShape& s : kShapes) {
     const int64_t size = s.h * s.w * s.c;
     const auto images = random_bytes(kImages * size);
-    const auto indices = some_indices(5);
-    const auto expected = meaning<T>(s, images, indices, 100);
+    const auto labels = some_labels();
+    const Case c{6, 5};
+    const StepCursor cursor{Case::kStep, kEpoch};
+    const auto expected = meaning<T>(s, images, c.indices(), Case::kStep * 6);
     for (const int threads : {1, 16, 64}) {
       Guarded<T> out(5 * size);
-      run_blocks<AugmentBody<T>>(2, threads, s, images.data(), indices.data(), int64_t{5}, kSeed,
-                                 kEpoch, int64_t{100}, out.data());
+      Guarded<int32_t> out_labels(5);
+      run_blocks<AugmentBody<T>>(
+          2, threads, s, ImageSource{images.data(), labels.data(), c.order.data()}, int64_t{6},
+          int64_t{5}, kSeed, &cursor, out.data(), out_labels.data());
       EXPECT_TRUE(same_bytes(out.values(), expected)) << threads << " threads";
-      EXPECT_TRUE(out.intact());
+      EXPECT_EQ(out_labels.values(), c.labels());
+      EXPECT_TRUE(out.intact() && out_labels.intact());
     }
   }
 }

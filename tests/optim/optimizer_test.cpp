@@ -40,6 +40,8 @@ struct Fixture {
   }
 };
 
+constexpr double kRate = 0.1;
+
 double norm(const std::vector<double>& x) {
   double s = 0;
   for (const double v : x) s += v * v;
@@ -79,7 +81,7 @@ TEST(Optimizer, TenStepsOfEveryForm) {
             std::vector<double> w = f.start;
             for (int step = 0; step < 10; ++step) {
               const double lr = 0.1 / (1 + step);
-              optimizer->step(f.objective, f.w, lr);
+              optimizer->step(f.objective, f.w, &lr);
               std::vector<double> g(5), h(5);
               for (int i = 0; i < 5; ++i) g[i] = f.objective.a[i] * w[i];
               const double s = !sam ? 0 : normalise ? 0.3 / (norm(g) + 1e-12) : 0.3;
@@ -103,7 +105,8 @@ TEST(Sam, KStepsStayInTheBallAndMatchThePaper) {
   o.sam_steps = 4;
   o.sam_step_size = 0.4;
   const auto optimizer = f.make(o);
-  optimizer->step(f.objective, f.w, 0.0);
+  const double rate = 0;
+  optimizer->step(f.objective, f.w, &rate);
   EXPECT_EQ(f.objective.tracks.size(), 5u);  // K + 1 passes; the first one tracks
   EXPECT_EQ(f.objective.tracks[0], Track::Yes);
   EXPECT_EQ(f.objective.tracks[4], Track::No);
@@ -130,8 +133,8 @@ TEST(Sam, RhoZeroIsSgdToTheBit) {
   o.rho = 0;
   const auto sam = b.make(o);
   for (int step = 0; step < 5; ++step) {
-    sgd->step(a.objective, a.w, 0.1);
-    sam->step(b.objective, b.w, 0.1);
+    sgd->step(a.objective, a.w, &kRate);
+    sam->step(b.objective, b.w, &kRate);
   }
   EXPECT_EQ(a.weights(), b.weights());
 }
@@ -142,7 +145,7 @@ TEST(Sam, StatisticsFromTheFirstPassBothOrNone) {
     OptimizerOptions o;
     o.name = "sam";
     o.statistics = from;
-    f.make(o)->step(f.objective, f.w, 0.1);
+    f.make(o)->step(f.objective, f.w, &kRate);
     EXPECT_EQ(f.objective.tracks[0] == Track::Yes, from != StatisticsFrom::Frozen);
     EXPECT_EQ(f.objective.tracks[1] == Track::Yes, from == StatisticsFrom::Both);
   }

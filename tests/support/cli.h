@@ -30,7 +30,8 @@ class Program {
  public:
   // No file that it writes may grow beyond `file_limit` bytes, which is a disk that is full there.
   explicit Program(const std::vector<std::string>& arguments, rlim_t file_limit = RLIM_INFINITY) {
-    std::vector<std::string> words{BASIN_PROGRAM};
+    const char* program = std::getenv("BASIN_PROGRAM");  // where a build was carried elsewhere
+    std::vector<std::string> words{program != nullptr ? program : BASIN_PROGRAM};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());

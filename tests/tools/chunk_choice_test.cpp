@@ -17,19 +17,20 @@ TEST(ChunkChoice, TakesTheCheapestUnlessTheFirstIsNearlySo) {
 TEST(ChunkChoice, LeavesANumberAlone) {
   StepOptions options;
   options.batch = 4, options.chunk = 3;
-  EXPECT_EQ(choose_chunk({.name = "mlp"}, DType::Float32, options), "");
+  EXPECT_EQ(choose_chunk(Stream::cpu(2), {.name = "mlp"}, DType::Float32, options), "");
   EXPECT_EQ(options.chunk, 3);
 }
 
 TEST(ChunkChoice, IsForNetworksThatMayBeCut) {
   StepOptions options;
   options.batch = 4, options.chunk = kMeasuredChunk;
-  EXPECT_EQ(choose_chunk({.name = "resnet_tiny", .width = 4}, DType::Float32, options),
-            "the batch is whole: batch norm needs it so");
+  EXPECT_EQ(
+      choose_chunk(Stream::cpu(2), {.name = "resnet_tiny", .width = 4}, DType::Float32, options),
+      "the batch is whole: batch norm needs it so");
   EXPECT_EQ(options.chunk, 0);
   options.batch = 64, options.threads = 2, options.chunk = kMeasuredChunk;
   const std::string line =
-      choose_chunk({.name = "resnet_tiny_gn", .width = 4}, DType::Float32, options);
+      choose_chunk(Stream::cpu(2), {.name = "resnet_tiny_gn", .width = 4}, DType::Float32, options);
   EXPECT_EQ(line.find(fmt::format("chunks of {}; ms an example and thread: 16: ", options.chunk)),
             0U)
       << line;

@@ -52,7 +52,7 @@ TEST(Counters, WhyThereAreNone) {
 #ifdef __linux__
 constexpr CounterEvent kSoftware[] = {
     {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS, "page faults"},
-    {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, "the task's clock"}};
+    {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS_MIN, "of them minor"}};
 constexpr size_t kPages = 64, kPageBytes = 4096;
 
 // Touches so many pages that were never touched.
@@ -99,7 +99,7 @@ TEST(Counters, EachThreadsOpsAreCounted) {
     EXPECT_LT(faults(0, 0, pass), kPages);
     EXPECT_LT(faults(1, 1, pass), kPages);
   }
-  EXPECT_GT(counters[0].of(1, Pass::Forward).scaled(1).value_or(0), 0);
+  EXPECT_GE(counters[0].of(1, Pass::Forward).scaled(1).value_or(0), kPages);
 
   // A lone replayer whose ops are the work of all threads sees what another thread did.
   OpCounter both(groups, 1);

@@ -2,10 +2,9 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "kernels/random.h"
 #include "kernels/simd.h"
 #include "tests/support/cli.h"
-#include "tools/train_state.h"
+#include "tests/support/one_step.h"
 
 namespace basin::test {
 namespace {
@@ -13,22 +12,7 @@ namespace {
 using Words = std::vector<std::string>;
 constexpr int64_t kBatch = 24;
 
-// Of one SAM step: the losses of both passes, and the gradients at w and at w + eps.
-struct SamStep {
-  std::vector<double> losses, gradient, perturbed;
-};
-
-std::vector<double> values_of(const Stream& stream, const Arena& arena) {
-  std::vector<double> all;
-  for (const LayoutEntry& entry : arena.layout()->entries()) {
-    const auto values = arena.read(stream, entry);
-    all.insert(all.end(), values.begin(), values.end());
-  }
-  return all;
-}
-
-SamStep sam_step(const std::string& model, Precision precision, int threads, int64_t chunk) {
-  const Stream stream = Stream::cpu(threads);
+OneStep sam_step(const std::string& model, Precision precision, int threads, int64_t chunk) {
   StepOptions o;
   o.optimizer.name = "sam";
   o.optimizer.rho = 0.1;
@@ -36,44 +20,7 @@ SamStep sam_step(const std::string& model, Precision precision, int threads, int
   o.threads = threads;
   o.chunk = chunk;
   o.precision = precision;
-  TrainState state(stream, {.name = model, .width = 8}, DType::Float32, o, 5);
-  // A class is a pattern, and its images are that with some noise: gradients have a common part.
-  // (Of pure noise they have none, and a few ReLUs that a rounding flips turn the sum by degrees.)
-  const int64_t pixels = 32 * 32 * 3;
-  std::vector<float> images(kBatch * pixels);
-  std::vector<int32_t> labels(kBatch);
-  const auto draw = [](uint32_t lane, int64_t i) {
-    return static_cast<float>(normal(philox_at(1, Purpose::Data, lane, static_cast<uint64_t>(i))));
-  };
-  for (int64_t i = 0; i < kBatch; ++i) {
-    labels[i] = static_cast<int32_t>(i % 2);
-    for (int64_t p = 0; p < pixels; ++p) {
-      images[i * pixels + p] = draw(1, labels[i] * pixels + p) + 0.5F * draw(2, i * pixels + p);
-    }
-  }
-  state.replay->bind(images.data(), labels.data());
-  struct Losses final : Objective {
-    explicit Losses(ChunkedReplay& replay) : replay(replay) {}
-    void differentiate(const Arena& at, Arena& gradient, Track track) override {
-      replay.differentiate(at, gradient, track);
-      all.push_back(replay.loss());
-    }
-    ChunkedReplay& replay;
-    std::vector<double> all;
-  } losses(*state.replay);
-  state.optimizer->step(losses, state.weights, 0.1);
-  return {losses.all, values_of(stream, state.optimizer->gradient()),
-          values_of(stream, state.optimizer->gradient_perturbed())};
-}
-
-double cosine(const std::vector<double>& a, const std::vector<double>& b) {
-  double ab = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    ab += a[i] * b[i];
-    aa += a[i] * a[i];
-    bb += b[i] * b[i];
-  }
-  return ab / std::sqrt(aa * bb);
+  return one_step(Stream::cpu(threads), model, 8, DType::Float32, o);
 }
 
 class Precisions : public testing::TestWithParam<const char*> {
@@ -83,7 +30,7 @@ class Precisions : public testing::TestWithParam<const char*> {
   }
 };
 
-void expect_close(const SamStep& found, const SamStep& expected) {
+void expect_close(const OneStep& found, const OneStep& expected) {
   ASSERT_EQ(found.losses.size(), 2U);
   for (int i : {0, 1}) {
     EXPECT_NEAR(found.losses[i], expected.losses[i], 0.01 * expected.losses[i]);
@@ -93,15 +40,15 @@ void expect_close(const SamStep& found, const SamStep& expected) {
 }
 
 TEST_P(Precisions, AStepInBfloat16IsCloseToFloat32s) {
-  const SamStep full = sam_step(GetParam(), Precision::Full, 2, 0);
-  const SamStep narrow = sam_step(GetParam(), Precision::BFloat16, 2, 0);
+  const OneStep full = sam_step(GetParam(), Precision::Full, 2, 0);
+  const OneStep narrow = sam_step(GetParam(), Precision::BFloat16, 2, 0);
   expect_close(narrow, full);
   EXPECT_NE(narrow.gradient, full.gradient);
 }
 
 TEST_P(Precisions, TheSameBytesTwice) {
-  const SamStep a = sam_step(GetParam(), Precision::BFloat16, 2, 5);
-  const SamStep b = sam_step(GetParam(), Precision::BFloat16, 2, 5);
+  const OneStep a = sam_step(GetParam(), Precision::BFloat16, 2, 5);
+  const OneStep b = sam_step(GetParam(), Precision::BFloat16, 2, 5);
   EXPECT_EQ(a.losses, b.losses);
   EXPECT_EQ(a.gradient, b.gradient);
   EXPECT_EQ(a.perturbed, b.perturbed);

@@ -1,0 +1,58 @@
+// The optimiser's kernels on a GPU, over whole arenas, beside a copy of as many bytes.
+#include "bench/kernels/cuda/rates.h"
+#include "kernels/reduce.h"
+#include "kernels/sam.h"
+#include "kernels/sgd.h"
+
+namespace basin::bench {
+namespace {
+
+template <class F>
+void functor(benchmark::State& state, const std::function<F(const double* scalars)>& make,
+             const std::vector<int>& in_place = {}) {
+  if (!there_is_a_device(state)) return;
+  const Stream stream = Stream::cuda(0);
+  const Buffer scalars(stream, 2 * int64_t{sizeof(double)});
+  const double values[] = {0.1, 4.0};
+  copy_to_device(stream, scalars.data(), values, scalars.bytes());
+  MapRun<F> run(stream, make(reinterpret_cast<const double*>(scalars.data())), state.range(0),
+                in_place);
+  time_on(state, stream, run.cost(), [&] { run.run(stream); });
+}
+
+void cuda_copy(benchmark::State& state) {
+  functor<Copy<float>>(state, [](const double*) { return Copy<float>{}; });
+}
+void cuda_sam_ascent(benchmark::State& state) {
+  functor<SamAscent<float>>(state, [](const double* s) {
+    return SamAscent<float>{s + 1, s, Normalise::Yes};
+  });
+}
+void cuda_momentum_descent(benchmark::State& state) {
+  functor<MomentumDescent<float>>(
+      state,
+      [](const double* s) {
+        return MomentumDescent<float>{s, 0.9F, 5e-4F, Nesterov::No, Decay::L2};
+      },
+      {0, 2});
+}
+void cuda_squared_norm(benchmark::State& state) {
+  if (!there_is_a_device(state)) return;
+  const Stream stream = Stream::cuda(0);
+  const int64_t n = state.range(0);
+  const Buffer x(stream, n * int64_t{sizeof(float)});
+  const Buffer partials(stream, (reduce_partials(n) + 1) * int64_t{sizeof(double)});
+  map<float>(stream, Fill<float>{0.5F}, n, {}, {reinterpret_cast<float*>(x.data())});
+  auto* sums = reinterpret_cast<double*>(partials.data());
+  time_on(state, stream, element_cost<SquareTerm, float>(n), [&] {
+    squared_norm(stream, n, reinterpret_cast<const float*>(x.data()), sums + 1, sums);
+  });
+}
+
+BENCHMARK(cuda_copy)->Apply(device_sizes);
+BENCHMARK(cuda_sam_ascent)->Apply(device_sizes);
+BENCHMARK(cuda_momentum_descent)->Apply(device_sizes);
+BENCHMARK(cuda_squared_norm)->Apply(device_sizes);
+
+}  // namespace
+}  // namespace basin::bench
