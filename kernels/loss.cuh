@@ -6,6 +6,7 @@
 
 #include "kernels/block.h"
 #include "kernels/loss.h"
+#include "kernels/map.cuh"
 #include "kernels/reduce.h"
 
 namespace basin {
@@ -76,11 +77,23 @@ struct SquaredErrorBody {
   BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t n,
                                const SquaredErrorTerm<T>& term, const T* x, const T* y, T* dx,
                                double* partials) const {
+    constexpr int64_t width = kPackSize<T>;
+    const Access access = access_of(x, y, dx);
     for (int64_t b = block.block_rank(); b < reduce_partials(n); b += block.num_blocks()) {
-      const int64_t begin = b * kReduceBlock;
-      const int64_t end = begin + kReduceBlock < n ? begin + kReduceBlock : n;
+      const int64_t begin = b * kReduceBlock, left = n - begin;
+      const int64_t count = left < kReduceBlock ? left : kReduceBlock;
       double total = 0;
-      for (int64_t i = begin + block.thread_rank(); i < end; i += block.num_threads()) {
+      for (int64_t p = block.thread_rank(); p < count / width; p += block.num_threads()) {
+        const int64_t at = begin + p * width;
+        const Pack16<T> from = load_pack(x + at, access), to = load_pack(y + at, access);
+        Pack16<T> slope;
+        for (int j = 0; j < width; ++j) {
+          total = term.add(total, from.value[j], to.value[j], slope.value[j]);
+        }
+        store_pack(dx + at, slope, access);
+      }
+      const int64_t tail = begin + count / width * width + block.thread_rank();
+      for (int64_t i = tail; i < begin + count; i += block.num_threads()) {
         total = term.add(total, x[i], y[i], dx[i]);
       }
       total = block_sum(block, shared.partial, total);
