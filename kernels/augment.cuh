@@ -6,6 +6,8 @@
 
 namespace basin {
 
+// out: [batch, h, w, c].
+// Narrow accesses: crop and flip give each element of an image a place of its own to read from.
 template <class T>
 struct AugmentBody {
   struct Shared {};

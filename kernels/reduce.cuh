@@ -98,6 +98,7 @@ struct ColumnBlocks {
 };
 
 // sums[c] (=, +=) the sum of partials[b, c] over b, in its order.
+// Narrow accesses: columns are few, so that each has a thread to itself.
 template <class T>
 struct ColumnJoin {
   struct Shared {};
