@@ -93,6 +93,7 @@ struct BatchMoments : TileBounds {
 };
 
 // rstd of given variances: [c].
+// Narrow accesses: channels are few, so that each has a thread to itself.
 template <class F>
 struct FixedDeviations {
   struct Shared {};

@@ -21,6 +21,7 @@ BASIN_DEVICE void for_each_element(Block& block, int64_t n, const Element& eleme
 
 // y[n, oh, ow, co] = the sum of x[n, ih, iw, ci] w[co, kh, kw, ci] over kh, kw and ci, where
 // ih = oh stride + kh - padding and iw = ow stride + kw - padding, zero outside the image.
+// Narrow accesses: it is read to be understood, and need not be fast.
 template <class T>
 struct ConvForwardBody {
   struct Shared {};
@@ -50,6 +51,7 @@ struct ConvForwardBody {
 
 // dx[n, ih, iw, ci] (=, +=) the sum of dy[n, oh, ow, co] w[co, kh, kw, ci] over co and over every
 // oh, ow, kh, kw that meet at ih, iw as above.
+// Narrow accesses: it is read to be understood, and need not be fast.
 template <class T>
 struct ConvBackwardDataBody {
   struct Shared {};
@@ -79,6 +81,7 @@ struct ConvBackwardDataBody {
 };
 
 // dw[co, kh, kw, ci] (=, +=) the sum of dy[n, oh, ow, co] x[n, ih, iw, ci] over n, oh and ow.
+// Narrow accesses: it is read to be understood, and need not be fast.
 template <class T>
 struct ConvBackwardFilterBody {
   struct Shared {};

@@ -13,6 +13,7 @@ template <class From, class To>
 inline constexpr int kConvertWidth = sizeof(From) > sizeof(To) ? kPackSize<From> : kPackSize<To>;
 
 // y[i] (=, +=) x[i] for i in [0, n).
+// Narrow accesses: of the narrower type, where 16 bytes are the wider one's.
 template <class From, class To>
 struct ConvertBody {
   struct Shared {};

@@ -75,9 +75,17 @@ struct GroupTile {
   }
 };
 
+// Where a thread's part of the tile and its addresses take more than half a multiprocessor's
+// registers, they are not spilled: its one block has 32 KiB or more of loads in flight.
+template <class T, int W>
+struct GroupBounds {
+  static constexpr int kMaxThreads = kTileThreads;
+  static constexpr int kResidentBlocks = W > 1 || sizeof(T) > 4 ? 1 : 2;
+};
+
 // y, mean, rstd (and sum).
 template <class T, int W>
-struct GroupNormForward : TileBounds {
+struct GroupNormForward : GroupBounds<T, W> {
   using F = Wide<T>;
   struct Shared {
     WarpValues channels;
@@ -163,7 +171,7 @@ struct GroupNormForward : TileBounds {
 // xhat = (s - mean) rstd, g = gamma dy and <.> the mean over the group:
 //   ds = rstd (g - <g> - xhat <g xhat>).
 template <class T, int W>
-struct GroupNormBackward : TileBounds {
+struct GroupNormBackward : GroupBounds<T, W> {
   using F = Wide<T>;
   struct Shared {
     WarpValues channels;

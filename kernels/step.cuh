@@ -5,6 +5,7 @@
 
 namespace basin {
 
+// Narrow accesses: one thread reads a few scalars.
 template <class Act>
 struct OnceBody {
   struct Shared {};
