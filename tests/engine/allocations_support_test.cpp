@@ -31,23 +31,23 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
-void* operator new(std::size_t size) {
-  note(__builtin_return_address(0));
-  return allocate(size);
-}
-void* operator new[](std::size_t size) {
-  note(__builtin_return_address(0));
-  return allocate(size);
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  note(__builtin_return_address(0));
-  return std::malloc(size > 0 ? size : 1);
-}
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  note(__builtin_return_address(0));
-  return std::malloc(size > 0 ? size : 1);
-}
 // Not inlined: g++ would see memory of a new freed by free().
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  note(__builtin_return_address(0));
+  return allocate(size);
+}
+[[gnu::noinline]] void* operator new[](std::size_t size) {
+  note(__builtin_return_address(0));
+  return allocate(size);
+}
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  note(__builtin_return_address(0));
+  return std::malloc(size > 0 ? size : 1);
+}
+[[gnu::noinline]] void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  note(__builtin_return_address(0));
+  return std::malloc(size > 0 ? size : 1);
+}
 [[gnu::noinline]] void operator delete(void* data) noexcept {
   std::free(data);
 }

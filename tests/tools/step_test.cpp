@@ -1,6 +1,7 @@
 // `basin step`: what it writes, and that SAM without a radius is SGD to the last bit.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 
 #include "engine/checkpoint.h"
@@ -47,8 +48,6 @@ class Step : public testing::TestWithParam<const char*> {
             GetParam(),
             "--width",
             "4",
-            "--threads",
-            "2",
             "--quiet"};
   }
   TensorFile step(const std::string& out, const std::vector<std::string>& options) const {
@@ -105,6 +104,28 @@ TEST_P(Step, TwoStepsAreTheSameBytes) {
   step("a", {"--optimizer", "sam"});
   step("b", {"--optimizer", "sam"});
   EXPECT_EQ(bytes_of(folder_.file("a")), bytes_of(folder_.file("b")));
+}
+
+// On two threads, on one, and on CUDA where there is a device: the same up to rounding.
+TEST_P(Step, IsTheSameOnEachDevice) {
+  const std::vector<std::string> sam{"--optimizer", "sam", "--convolution", "direct"};
+  std::vector<std::vector<std::string>> devices{{"--threads", "1"}};
+  if (cuda_device_count() > 0) devices.push_back({"--device", "cuda"});
+  const TensorFile expected = step("two", sam);
+  for (const auto& device : devices) {
+    const TensorFile found = step(device.back(), sam + device);
+    ASSERT_EQ(found.tensors.size(), expected.tensors.size());
+    for (const HostTensor& tensor : expected.tensors) {
+      const auto a = host_values(found.at(tensor.name, "found")), b = host_values(tensor);
+      double difference = 0, size = 0;
+      for (size_t i = 0; i < b.size(); ++i) {
+        difference += (a[i] - b[i]) * (a[i] - b[i]);
+        size += b[i] * b[i];
+      }
+      EXPECT_LE(std::sqrt(difference), 1e-3 * std::sqrt(size) + 1e-6)
+          << tensor.name << ", " << device.back();
+    }
+  }
 }
 
 TEST_P(Step, InputThatDoesNotFit) {
