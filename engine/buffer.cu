@@ -8,12 +8,13 @@ void* allocate(const Stream& stream, int64_t bytes) {
   void* data = nullptr;
   const cudaError_t status = cudaMalloc(&data, static_cast<size_t>(bytes));
   if (status == cudaErrorMemoryAllocation) {
+    const std::string why = cudaGetErrorString(status);
     cudaGetLastError();
     const DeviceMemory memory = basin::device_memory(stream);
-    fail_run("memory",
-             "cudaMalloc: could not allocate {} bytes, of the device's {} are {} free: use a "
-             "smaller --batch or --width",
-             bytes, memory.total, memory.free);
+    fail_run("[cuda]",
+             "cudaMalloc of {} bytes: {}; {} of the device's {} are free: use a smaller --batch or "
+             "--width",
+             bytes, why, memory.free, memory.total);
   }
   check(status, "cudaMalloc");
   return data;
