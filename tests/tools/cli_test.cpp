@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/platform.h"
+#include "kernels/stream.h"
 
 namespace basin::test {
 namespace {
@@ -60,8 +60,9 @@ TEST(Cli, WrongOptions) {
 }
 
 TEST(Cli, CudaWhereThereIsNone) {
-  // A build with CUDA may find a device, and then says that it cannot train there yet.
-  expect_refused({"--device", "cuda"}, {"--device", kHasCuda ? "cuda" : "CUDA"});
+  // Of the devices that there are, the one behind the last is not there either.
+  const std::string device = "cuda:" + std::to_string(cuda_device_count());
+  expect_refused({"--device", device}, {"--device cuda", kHasCuda ? "found" : "CUDA"});
 }
 
 TEST(Cli, WrongConfigFiles) {
