@@ -116,8 +116,7 @@ TYPED_TEST(AugmentTest, IsItsMeaning) {
         Placed<T> out(stream, n * size, 1);
         Placed<int32_t> out_labels(stream, n);
         augment(stream, s, {images.data(), labels.data(), order.data()}, batch, n, kSeed,
-                reinterpret_cast<const StepCursor*>(cursor.data()), out.data(),
-                out_labels.data());
+                reinterpret_cast<const StepCursor*>(cursor.data()), out.data(), out_labels.data());
         EXPECT_TRUE(same_bytes(out.values(), expected))
             << s.h << " x " << s.w << " x " << s.c << ", padding " << s.padding << ", "
             << name(stream);

@@ -112,8 +112,7 @@ INSTANTIATE_TEST_SUITE_P(Models, Faults, testing::Values("mlp", "resnet_tiny"),
 TEST(FaultsOfTheProgram, EndItWithOneLine) {
   const Folder folder;
   const std::vector<std::string> words =
-      small_training(folder.file("run"), "mlp") +
-      std::vector<std::string>{"--device", "cuda"};
+      small_training(folder.file("run"), "mlp") + std::vector<std::string>{"--device", "cuda"};
   setenv("BASIN_EMULATED_FAULT", "90", 1);
   expect_failure(run_program(words), 1, {"asked for: kernel 90 faults"});
   unsetenv("BASIN_EMULATED_FAULT");
