@@ -20,14 +20,14 @@ pack() { # ARCH
   cmake --build build/gpu || exit 1
   rm -rf gpu_pack && mkdir -p gpu_pack/lib gpu_pack/data || exit 1
   local program library
-  for program in basin bench/kernels_bench tests/kernels_tests tests/engine_tests tests/tools_tests; do
+  for program in basin bench/cuda_bench tests/kernels_tests tests/engine_tests tests/tools_tests; do
     cp "build/gpu/$program" gpu_pack/ || exit 1
     # All but what every Linux has, and CUDA's own, which must be the driver's and the toolkit's.
     while read -r library; do cp -L "$library" gpu_pack/lib/; done < <(
       ldd "build/gpu/$program" | awk '$3 ~ /^\// {print $3}' |
         grep -vE '/(libc|libm|libdl|librt|libpthread|libcuda|libcudart|libcublas|libcublasLt|libcudnn)\.so')
   done
-  strip gpu_pack/basin gpu_pack/*_tests gpu_pack/kernels_bench
+  strip gpu_pack/basin gpu_pack/*_tests gpu_pack/cuda_bench
   cp /usr/share/datasets/fashion-mnist/*.gz gpu_pack/data/ 2> /dev/null
   git rev-parse HEAD > gpu_pack/commit
   du -sh gpu_pack | sed 's/^/packed: /'
@@ -71,6 +71,8 @@ if [ ! -x gpu_pack/basin ]; then
 fi
 at() { if [ $where = gpu_pack ]; then echo "gpu_pack/${1##*/}"; else echo "build/cuda/$1"; fi; }
 basin=$(at basin)
+BASIN_BENCH_FOLDER=$(dirname "$(at bench/cuda_bench)")
+export BASIN_BENCH_FOLDER
 library_folder() { # the folder that has it: known to the linker, of the toolkit, or of PyTorch
   ldconfig -p | grep -q "$1" && return
   local roots=(/usr/local/cuda/lib64 /usr/local/cuda/lib /usr/local/cuda/targets/x86_64-linux/lib)
