@@ -273,21 +273,10 @@ TEST_F(EmulatedCublas, EveryCallOfAProductCanFail) {
     gemm.run(stream, at<float>(a), at<float>(b), at<float>(c), Write::Overwrite, scratch.data());
     stream.synchronize();
   };
-  int failed = 0;
-  for (bool whole = false; !whole; ++failed) {
-    ASSERT_LT(failed, 100);
-    Settings settings;
-    settings.fail_at = failed + 1;
-    fresh(settings);
-    try {
-      work();
-      whole = true;
-    } catch (const Error& error) {
-      EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
-    }
-    EXPECT_EQ(emulated::live_cublas_objects(), 0U) << failed;
-  }
-  EXPECT_GT(failed, 20);
+  const auto look = [](const std::string& line) {
+    EXPECT_EQ(emulated::live_cublas_objects(), 0U) << line;
+  };
+  EXPECT_GT(fail_each_call(100, work, look), 20);
   Settings settings;
   settings.fail_call = "cublasLtMatmul";
   settings.fail_at = 1;

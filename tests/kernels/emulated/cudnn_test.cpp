@@ -378,21 +378,8 @@ TEST_F(EmulatedCudnn, EveryCallCanFail) {
                        scratch.data());
     stream.synchronize();
   };
-  int failed = 0;
-  for (bool whole = false; !whole; ++failed) {
-    ASSERT_LT(failed, 1000);
-    emulated::Settings settings;
-    settings.fail_at = failed + 1;
-    fresh(settings);
-    try {
-      work();
-      whole = true;
-    } catch (const Error& error) {
-      EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
-    }
-    EXPECT_EQ(emulated::live_objects(), 0) << "call " << failed + 1;
-  }
-  EXPECT_GT(failed, 100);
+  const auto look = [](const std::string& line) { EXPECT_EQ(emulated::live_objects(), 0) << line; };
+  EXPECT_GT(fail_each_call(1000, work, look), 100);
 }
 
 }  // namespace

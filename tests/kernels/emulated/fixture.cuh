@@ -64,7 +64,33 @@ class Emulated : public testing::Test {
     ADD_FAILURE() << "nothing was thrown";
     return "";
   }
-  // The same of a launch of Body and the wait for it.
+  // Runs `work` on a fresh device again and again: its first call fails, then its second, …, until
+  // a run, fewer than `most`, makes no more calls. look(line) follows each: the one line of the
+  // Error, empty where there was none. Returns how many runs there were.
+  template <class Work, class Look>
+  static int fail_each_call(int most, const Work& work, const Look& look) {
+    int runs = 0;
+    for (std::string line = "none yet"; !line.empty();) {
+      if (runs == most) {
+        ADD_FAILURE() << "found " << runs << " runs, expected fewer";
+        break;
+      }
+      emulated::Settings settings;
+      settings.fail_at = ++runs;
+      fresh(settings);
+      line.clear();
+      try {
+        work();
+      } catch (const Error& error) {
+        line = error.what();
+        EXPECT_NE(line, "");
+        EXPECT_THAT(line, testing::Not(testing::HasSubstr("\n")));
+      }
+      look(line);
+    }
+    return runs;
+  }
+  // The line, as above, of a launch of Body and the wait for it.
   template <class Body, class... Params>
   static std::string fault_of(int threads, Params... params) {
     const Stream stream = Stream::cuda(0);
