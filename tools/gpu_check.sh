@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Everything that only a GPU can show, in one call of at most ten minutes: the tests on it,
-# compute-sanitizer, and what kernels and steps cost beside PyTorch.
+# compute-sanitizer, and what kernels, steps and an epoch cost beside PyTorch.
 #
-#   tools/gpu_check.sh                 on a machine with a GPU, nvcc and cuDNN
-#   tools/gpu_check.sh --pack [ARCH]   elsewhere: builds for compute capability ARCH (90) into gpu_pack/
+#   tools/gpu_check.sh [PART...]       on a machine with a GPU, nvcc and cuDNN: every part, or these:
+#                                      tests sanitizer kernels steps profile epoch
+#   tools/gpu_check.sh --pack [ARCH]   elsewhere: builds for compute capability ARCH (90) into gpu_pack.tar.gz
 #
 # A packed build carries the libraries that the machine with the GPU may lack (oneDNN, {fmt}, …) and
 # Fashion-MNIST, and is used where it lies in the tree; without one the script builds, and needs
@@ -11,44 +12,57 @@
 # BASIN_PYTHON names an interpreter with PyTorch (python3); BASIN_BUDGET the seconds (570).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
+root=$PWD
 
 fail() { echo "gpu_check: $1" >&2 && exit "${2:-1}"; }
 
 pack() { # ARCH
   command -v nvcc > /dev/null || fail "found no nvcc, expected the CUDA Toolkit"
-  cmake --preset cuda -B build/gpu -DCMAKE_CUDA_ARCHITECTURES="$1" > /dev/null || exit 1
-  cmake --build build/gpu || exit 1
-  rm -rf gpu_pack && mkdir -p gpu_pack/lib gpu_pack/data || exit 1
+  # The programs look for libraries in lib/ beside them. (LD_LIBRARY_PATH would hand ours to PyTorch.)
+  cmake --preset cuda -B build/gpu -DCMAKE_CUDA_ARCHITECTURES="$1" -DCMAKE_SKIP_RPATH=ON \
+    "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags,-rpath,'\$ORIGIN/lib'" \
+    -DCMAKE_GTEST_DISCOVER_TESTS_DISCOVERY_MODE=PRE_TEST > /dev/null || exit 1
+  local programs=(basin bench/cuda_bench tests/kernels_tests tests/engine_tests tests/tools_tests)
+  cmake --build build/gpu --target "${programs[@]##*/}" || exit 1
+  rm -rf gpu_pack gpu_pack.tar.gz && mkdir -p gpu_pack/lib gpu_pack/data || exit 1
   local program library
-  for program in basin bench/cuda_bench tests/kernels_tests tests/engine_tests tests/tools_tests; do
+  for program in "${programs[@]}"; do
     cp "build/gpu/$program" gpu_pack/ || exit 1
-    # All but what every Linux has, and CUDA's own, which must be the driver's and the toolkit's.
+    # All but what every Linux with a compiler has, and CUDA's own, which must be those of the device.
     while read -r library; do cp -L "$library" gpu_pack/lib/; done < <(
       ldd "build/gpu/$program" | awk '$3 ~ /^\// {print $3}' |
-        grep -vE '/(libc|libm|libdl|librt|libpthread|libcuda|libcudart|libcublas|libcublasLt|libcudnn)\.so')
+        grep -vE '/lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s|cuda|cudart|cublas|cublasLt|cudnn)\.so')
   done
-  strip gpu_pack/basin gpu_pack/*_tests gpu_pack/cuda_bench
+  strip gpu_pack/basin gpu_pack/*_tests gpu_pack/cuda_bench gpu_pack/lib/*
   cp /usr/share/datasets/fashion-mnist/*.gz gpu_pack/data/ 2> /dev/null
   git rev-parse HEAD > gpu_pack/commit
-  du -sh gpu_pack | sed 's/^/packed: /'
+  tar czf gpu_pack.tar.gz gpu_pack && rm -rf gpu_pack
+  du -h gpu_pack.tar.gz | sed 's/^/packed: /'
 }
 
+parts=(tests sanitizer kernels steps profile epoch)
 case "${1:-}" in
   "") ;;
   --pack) pack "${2:-90}" && exit ;;
-  *) fail "found '$1', expected nothing or --pack [ARCH]" 2 ;;
+  *)
+    for part in "$@"; do
+      [[ " ${parts[*]} " == *" $part "* ]] ||
+        fail "found '$part', expected nothing, --pack [ARCH] or some of: ${parts[*]}" 2
+    done
+    parts=("$@")
+    ;;
 esac
 
-out=${OUT:-gpu_check_out}
+mkdir -p "${OUT:-gpu_check_out}" || exit 1
+out=$(cd "${OUT:-gpu_check_out}" && pwd)
 python=${BASIN_PYTHON:-python3}
 deadline=$((SECONDS + ${BASIN_BUDGET:-570}))
-mkdir -p "$out" || exit 1
 rows=() # of the table: what, result
 note() { rows+=("| $1 | $2 |") && echo "gpu_check: $1: $2"; }
 
-# Seconds that a part may take: what it asks for, or what is left.
+# Seconds that a command may take: what it asks for, or what is left.
 seconds() { local left=$((deadline - SECONDS)) && echo $((left < $1 ? left : $1)); }
-part() { # NAME SECONDS COMMAND...: runs it, its output to a log, and notes how it ended
+run() { # NAME SECONDS COMMAND...: its output to a log; notes how it ended
   local name=$1 limit code=0 start=$SECONDS
   limit=$(seconds "$2")
   [ "$limit" -gt 5 ] || { note "$name" "not run: the time is up" && return 1; }
@@ -61,27 +75,54 @@ part() { # NAME SECONDS COMMAND...: runs it, its output to a log, and notes how 
   return "$code"
 }
 
+# Tests, in as many processes as there are cores for: a GPU runs several at once.
+shards() { # NAME SECONDS SHARDS FILTER COMMAND...
+  local name=$1 limit start=$SECONDS i code worst=0 ids=() log
+  limit=$(seconds "$2")
+  [ "$limit" -gt 5 ] || { note "$name" "not run: the time is up" && return 1; }
+  for ((i = 0; i < $3; i++)); do
+    log=$out/${name// /-}.$i.log
+    GTEST_TOTAL_SHARDS=$3 GTEST_SHARD_INDEX=$i timeout "$limit" "${@:5}" --gtest_filter="$4" > "$log" 2>&1 &
+    ids+=($!)
+  done
+  for i in "${ids[@]}"; do
+    code=0 && wait "$i" || code=$?
+    [ "$code" -le "$worst" ] || worst=$code
+  done
+  log=$out/${name// /-}.log
+  cat "$out/${name// /-}".[0-9]*.log > "$log" && rm "$out/${name// /-}".[0-9]*.log
+  case $worst in
+    0) note "$name" "$(grep -c '^\[ *OK \]' "$log") passed, $((SECONDS - start)) s" ;;
+    124) note "$name" "NOT FINISHED within $limit s" ;;
+    *) note "$name" "FAILED (exit $worst): $(grep '^\[  FAILED  \].*ms)' "$log" | awk '{print $4}' | head -n 6 | tr '\n' ' ')" ;;
+  esac
+  return "$worst"
+}
+
 # Programs, and the libraries that they need.
-where=gpu_pack
+where=$root/gpu_pack
+[ ! -f gpu_pack.tar.gz ] || { rm -rf gpu_pack && tar xzf gpu_pack.tar.gz; } || fail "could not unpack gpu_pack.tar.gz"
 if [ ! -x gpu_pack/basin ]; then
-  where=build/cuda
-  part "build" 500 bash -c 'tools/setup.sh; cmake --preset cuda -DCMAKE_CUDA_ARCHITECTURES=native &&
+  where=$root/build/cuda
+  run "build" 500 bash -c 'tools/setup.sh; cmake --preset cuda -DCMAKE_CUDA_ARCHITECTURES=native &&
     cmake --build --preset cuda' || fail "no build: see $out/build.log (a build made elsewhere by \
 'tools/gpu_check.sh --pack' needs none of the libraries)"
 fi
-at() { if [ $where = gpu_pack ]; then echo "gpu_pack/${1##*/}"; else echo "build/cuda/$1"; fi; }
+at() { if [ "$where" = "$root/gpu_pack" ]; then echo "$where/${1##*/}"; else echo "$where/$1"; fi; }
 basin=$(at basin)
 BASIN_BENCH_FOLDER=$(dirname "$(at bench/cuda_bench)")
-export BASIN_BENCH_FOLDER
-library_folder() { # the folder that has it: known to the linker, of the toolkit, or of PyTorch
-  ldconfig -p | grep -q "$1" && return
-  local roots=(/usr/local/cuda/lib64 /usr/local/cuda/lib /usr/local/cuda/targets/x86_64-linux/lib)
-  roots+=("$("$python" -c 'import torch, os; print(os.path.join(os.path.dirname(torch.__file__), "../nvidia"))' 2> /dev/null)")
-  find -L "${roots[@]}" -name "$1*" -printf '%h\n' 2> /dev/null | head -n 1
+export BASIN_BENCH_FOLDER BASIN_PROGRAM=$basin BASIN_TOOLS=$root/tools
+# CUDA's libraries: PyTorch's own where it has them, so that both engines call the same ones.
+library_folder() { # the folder that has it, or nothing where the linker knows one
+  local torch
+  torch=$("$python" -c 'import os, torch; print(os.path.join(os.path.dirname(torch.__file__), "../nvidia"))' 2> /dev/null)
+  find -L ${torch:+"$torch"} /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib -name "$1*" \
+    -printf '%h\n' 2> /dev/null | head -n 1
 }
-path=$PWD/gpu_pack/lib
-for library in libcudart.so.13 libcublasLt.so.13 libcudnn.so.9; do path+=:$(library_folder "$library"); done
-export LD_LIBRARY_PATH=$path:${LD_LIBRARY_PATH:-}
+for library in libcudart.so.13 libcublasLt.so.13 libcudnn.so.9; do
+  LD_LIBRARY_PATH=$(library_folder "$library")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+done
+export LD_LIBRARY_PATH
 device=$("$basin" info 2>&1 | grep -m1 '^cuda:0')
 case $device in
   "" | *"no CUDA device"* | *"cannot run"*) fail "found no usable GPU: ${device:-$("$basin" info 2>&1 | grep -m1 -i cuda)}" ;;
@@ -89,50 +130,83 @@ esac
 driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2> /dev/null | head -n 1)
 note "device" "$device; driver $driver; $(date -u +%F)"
 
-# The tests on the device, then under compute-sanitizer the kernels' own.
-part "tests: kernels" 120 "$(at tests/kernels_tests)"
-part "tests: engine" 90 "$(at tests/engine_tests)"
-part "tests: steps and training on CUDA" 120 env BASIN_PROGRAM="$basin" "$(at tests/tools_tests)" \
-  --gtest_filter='*OnCuda*'
-for tool in memcheck racecheck initcheck; do
-  command -v compute-sanitizer > /dev/null || { note "$tool" "not run: no compute-sanitizer"; continue; }
-  part "$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$(at tests/kernels_tests)" \
-    --gtest_filter='Reduce*:Sam*:Sgd*:*Norm*:Pool*:Loss*:Augment*:Bias*:Convert*-*TheBody*'
-done
+part_tests() {
+  shards "tests: kernels" 120 9 '*' "$(at tests/kernels_tests)"
+  shards "tests: engine" 90 4 '*' "$(at tests/engine_tests)"
+  shards "tests: steps and training on CUDA" 120 4 '*OnCuda*' "$(at tests/tools_tests)"
+}
 
-# Kernels against the copy's bandwidth; steps beside PyTorch in one run; an epoch.
-part "kernels" 60 "$basin" bench kernels --device cuda --json "$out/kernels.json"
-jsons=()
+part_sanitizer() {
+  local tool
+  command -v compute-sanitizer > /dev/null || { note "compute-sanitizer" "not run: not found" && return; }
+  for tool in memcheck racecheck initcheck; do
+    shards "$tool" 90 12 'Reduce*:Sam*:Sgd*:*Norm*:Pool*:Loss*:Augment*:Bias*:Convert*-*TheBody*' \
+      compute-sanitizer --tool "$tool" --error-exitcode 9 "$(at tests/kernels_tests)"
+  done
+}
+
+# Each kernel beside the copy.
+part_kernels() { run "kernels" 60 "$basin" bench kernels --device cuda --json "$out/kernels.json"; }
+
+# Steps beside PyTorch's, in turns.
 step() { # MODEL WIDTH PRECISION...
   local name="step $1 $2 ${3#--}"
   name=${name/precision/} && name=${name// /-}
-  part "$name" 60 "$basin" bench step --device cuda --model "$1" --width "$2" --batch 128 "${@:3}" \
-    --optimizer sgd,sam --repeats 20 --peer pytorch --python "$python" --json "$out/$name.json" &&
-    jsons+=("$out/$name.json")
+  run "$name" 90 "$basin" bench step --device cuda --model "$1" --width "$2" --batch 128 "${@:3}" \
+    --optimizer sgd,sam --repeats 20 --peer pytorch --python "$python" --json "$out/$name.json"
 }
-for model in resnet_tiny_gn resnet18 resnet18_gn; do
-  for precision in "--precision float32" --tf32 "--precision bf16"; do
+part_steps() {
+  local model precision
+  for model in resnet18 resnet18_gn resnet_tiny_gn; do
     # shellcheck disable=SC2086 # an option and its word
-    step $model 16 $precision
+    for precision in --tf32 "--precision bf16" "--precision float32"; do step $model 64 $precision; done
   done
-done
-for model in resnet18 resnet18_gn resnet_tiny_gn; do
-  # shellcheck disable=SC2086
-  for precision in --tf32 "--precision bf16" "--precision float32"; do step $model 64 $precision; done
-done
-data=(--dataset fashion-mnist)
-[ ! -d gpu_pack/data ] || data+=(--data-dir gpu_pack/data)
-part "an epoch of Fashion-MNIST" 60 "$basin" train --device cuda "${data[@]}" --model resnet_tiny_gn \
-  --optimizer sam --rho 0.1 --augment --epochs 1 --schedule cyclic --lr 0.1 --out "$out/epoch"
+  for model in resnet_tiny_gn resnet18 resnet18_gn; do
+    # shellcheck disable=SC2086
+    for precision in "--precision float32" --tf32 "--precision bf16"; do step $model 16 $precision; done
+  done
+}
 
+# The kernels of one step, by Nsight Compute: time and memory traffic of each.
+part_profile() {
+  local model precision
+  command -v ncu > /dev/null || { note "profile" "not run: found no ncu" && return; }
+  for model in resnet18_gn resnet18; do
+    for precision in --tf32 "--precision bf16"; do
+      # shellcheck disable=SC2086
+      run "profile $model ${precision##*-}" 60 ncu --clock-control none --cache-control none --csv --page raw \
+        --metrics gpu__time_duration.sum,dram__bytes.sum,launch__grid_size,launch__block_size,launch__registers_per_thread \
+        -c 240 --kill yes --log-file "$out/profile-$model-${precision##*-}.csv" \
+        "$basin" bench step --device cuda --model $model --width 64 $precision --optimizer sgd --repeats 1
+    done
+  done
+}
+
+part_epoch() {
+  local data=(--dataset fashion-mnist)
+  [ ! -d gpu_pack/data ] || data+=(--data-dir gpu_pack/data)
+  run "an epoch of Fashion-MNIST" 60 "$basin" train --device cuda "${data[@]}" --model resnet_tiny_gn \
+    --optimizer sam --rho 0.1 --augment --epochs 1 --schedule cyclic --lr 0.1 --out "$out/epoch"
+}
+
+for part in "${parts[@]}"; do
+  case $part in
+    tests) part_tests ;;
+    sanitizer) part_sanitizer ;;
+    kernels) part_kernels ;;
+    steps) part_steps ;;
+    profile) part_profile ;;
+    epoch) part_epoch ;;
+  esac
+done
 {
   echo "# GPU check: $device"
   echo
   printf '| part | result |\n|---|---|\n'
   printf '%s\n' "${rows[@]}"
   echo
-  echo "Commit $(cat gpu_pack/commit 2> /dev/null || git rev-parse HEAD); command: tools/gpu_check.sh"
-  [ ${#jsons[@]} -eq 0 ] || "$python" tools/gpu_tables.py "$out" "${jsons[@]}"
+  echo "Commit $(cat gpu_pack/commit 2> /dev/null || git rev-parse HEAD); command: tools/gpu_check.sh $*"
+  "$python" tools/gpu_tables.py "$out"
 } | tee "$out/summary.md"
 printf '%s\n' "${rows[@]}" | grep -q 'FAILED' && exit 1
 exit 0

@@ -14,7 +14,7 @@ namespace basin {
 Peer::Peer(const std::string& python, const std::vector<std::string>& arguments) {
   int to[2], from[2];
   if (pipe(to) != 0 || pipe(from) != 0) fail_run("--peer", "could not make a pipe");
-  std::vector<std::string> words{python, BASIN_TOOLS_DIR "/../bench/peers/torch_server.py"};
+  std::vector<std::string> words{python, tools_folder() + "/../bench/peers/torch_server.py"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   const std::vector<char*> argv = argv_of(words);
   std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is then a failed answer

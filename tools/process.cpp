@@ -4,7 +4,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 namespace basin {
+
+std::string tools_folder() {
+  const char* carried = std::getenv("BASIN_TOOLS");
+  return carried != nullptr ? carried : BASIN_TOOLS_DIR;
+}
 
 std::vector<char*> argv_of(std::vector<std::string>& words) {
   std::vector<char*> argv;

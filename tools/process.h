@@ -6,6 +6,10 @@
 
 namespace basin {
 
+// The folder of the Python programs: BASIN_TOOLS, where a build was carried elsewhere, or the one
+// that it was built from.
+std::string tools_folder();
+
 // What execv() takes: pointers into `words`, and a null behind them.
 std::vector<char*> argv_of(std::vector<std::string>& words);
 
