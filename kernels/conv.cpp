@@ -63,6 +63,8 @@ Conv<T>::Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes,
       return;
     }
   }
+  BASIN_CHECK(algorithm != ConvAlgorithm::Measured, "[conv] algorithm",
+              "found a measured one on a CPU, expected a CUDA device");
   if constexpr (std::is_same_v<T, float>) {
     backend_ = make_float_conv(stream, shape, passes, algorithm);
   } else if constexpr (std::is_same_v<T, bfloat16>) {

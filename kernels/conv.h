@@ -35,8 +35,10 @@ enum class ConvPasses { Forward, ForwardAndFilter, All };
 
 // How float32 is convolved: on a CPU Winograd's way (winograd.h) where it fits the shape, or always
 // directly; Auto is Winograd where it also is the faster one. On CUDA the choice is cuDNN's,
-// without its Winograd and Fourier engines for Direct.
-enum class ConvAlgorithm { Auto, Winograd, Direct };
+// without its Winograd and Fourier engines for Direct; for Measured it is the fastest engine, timed
+// when a shape is first seen on a stream, in any type: another run may choose another, and round
+// otherwise.
+enum class ConvAlgorithm { Auto, Winograd, Direct, Measured };
 
 // What any one of the three passes costs at least: two of x, w and y are read, the third written.
 // A product with the padding counts like any other, as is the custom.

@@ -7,8 +7,8 @@
 #include <type_traits>
 
 #include "kernels/conv_backend.h"
+#include "kernels/conv_choice.h"
 #include "kernels/convert.h"
-#include "kernels/cudnn.h"
 
 namespace basin::cuda {
 namespace {
@@ -35,16 +35,18 @@ class CudnnConv final : public ConvBackend<T> {
                        void* scratch) const override;
   void unpack_gradient(const Stream&, const Wide<T>*, Wide<T>*, Write) const override {}
   std::string description() const override {
-    return fmt::format("cudnn engine {} | {} | {}", forward_.engine(), data_.engine(),
-                       filter_.engine());
+    const auto engine = [](const Plan& plan) { return plan == nullptr ? "-" : plan->engine(); };
+    return fmt::format("cudnn engine {} | {} | {}", engine(forward_), engine(data_),
+                       engine(filter_));
   }
 
  private:
   static constexpr bool kPacks = !std::is_same_v<T, Wide<T>>;
 
-  ConvPlan plan(const Stream& stream, ConvPass pass, ConvAlgorithm algorithm) const {
+  using Plan = std::shared_ptr<const ConvPlan>;  // null for a pass that is not wanted
+  Plan plan(const Stream& stream, ConvPass pass, ConvAlgorithm algorithm) const {
     const auto element = kPacks ? ConvElement::Bfloat16 : ConvElement::Float;
-    return ConvPlan(stream, shape_, pass, element, algorithm);
+    return conv_plan(stream, shape_, pass, element, algorithm);
   }
   static int64_t size_of(int64_t elements) { return elements * int64_t{sizeof(T)}; }
   static const void* weights(const Wide<T>* w, const void* packed) { return kPacks ? packed : w; }
@@ -56,10 +58,10 @@ class CudnnConv final : public ConvBackend<T> {
   };
   static constexpr int64_t kScratchAlignment = 64;  // as Conv has it
   static constexpr int64_t kAlignment = ConvPlan::kAlignment;
-  static int64_t bytes_of(const ConvPlan& plan, int64_t result_size) {
-    if (!plan) return 0;
+  static int64_t bytes_of(const Plan& plan, int64_t result_size) {
+    if (plan == nullptr) return 0;
     return kAlignment - kScratchAlignment + round_up(size_of(result_size), kAlignment) +
-           plan.workspace_bytes();
+           plan->workspace_bytes();
   }
   static Places places(void* scratch, int64_t result_size) {
     const auto address = reinterpret_cast<std::intptr_t>(scratch);
@@ -69,7 +71,7 @@ class CudnnConv final : public ConvBackend<T> {
   }
 
   ConvShape shape_;
-  ConvPlan forward_, data_, filter_;
+  Plan forward_, data_, filter_;
 };
 
 template <class T>
@@ -88,7 +90,7 @@ void CudnnConv<T>::pack(const Stream& stream, const Wide<T>* w, void* packed) co
 template <class T>
 void CudnnConv<T>::forward(const Stream& stream, const T* x, const Wide<T>* w, const void* packed,
                            T* y, void* scratch) const {
-  forward_.run(stream, x, weights(w, packed), y, places(scratch, 0).workspace);
+  forward_->run(stream, x, weights(w, packed), y, places(scratch, 0).workspace);
 }
 
 template <class T>
@@ -96,7 +98,7 @@ void CudnnConv<T>::backward_data(const Stream& stream, const T* dy, const Wide<T
                                  const void* packed, T* dx, Write mode, void* scratch) const {
   const Places at = places(scratch, shape_.input_size());
   T* to = mode == Write::Overwrite ? dx : at.result;
-  data_.run(stream, to, weights(w, packed), dy, at.workspace);
+  data_->run(stream, to, weights(w, packed), dy, at.workspace);
   if (to != dx) basin::convert(stream, shape_.input_size(), to, dx, mode);
 }
 
@@ -105,9 +107,9 @@ void CudnnConv<T>::backward_filter(const Stream& stream, const T* x, const T* dy
                                    Write mode, void* scratch) const {
   const Places at = places(scratch, shape_.weight_size());
   if constexpr (!kPacks) {
-    if (mode == Write::Overwrite) return filter_.run(stream, x, dw, dy, at.workspace);
+    if (mode == Write::Overwrite) return filter_->run(stream, x, dw, dy, at.workspace);
   }
-  filter_.run(stream, x, at.result, dy, at.workspace);
+  filter_->run(stream, x, at.result, dy, at.workspace);
   basin::convert(stream, shape_.weight_size(), at.result, dw, mode);
 }
 

@@ -36,6 +36,9 @@ constexpr auto type_of(cudnnBackendHeurMode_t) {
 constexpr auto type_of(cudnnBackendNumericalNote_t) {
   return CUDNN_TYPE_NUMERICAL_NOTE;
 }
+constexpr auto type_of(cudnnBackendBehaviorNote_t) {
+  return CUDNN_TYPE_BEHAVIOR_NOTE;
+}
 
 class Descriptor {
  public:
@@ -219,10 +222,14 @@ std::vector<Descriptor> configurations(const Descriptor& graph, cudnnBackendHeur
 
 struct Engine {
   std::string name;
-  std::vector<cudnnBackendNumericalNote_t> notes;
+  std::vector<cudnnBackendNumericalNote_t> numerics;
+  std::vector<cudnnBackendBehaviorNote_t> behaviour;
 
   bool has(cudnnBackendNumericalNote_t note) const {
-    return std::find(notes.begin(), notes.end(), note) != notes.end();
+    return std::find(numerics.begin(), numerics.end(), note) != numerics.end();
+  }
+  bool has(cudnnBackendBehaviorNote_t note) const {
+    return std::find(behaviour.begin(), behaviour.end(), note) != behaviour.end();
   }
 };
 
@@ -232,7 +239,9 @@ Engine engine_of(const Descriptor& configuration) {
           .at(0));
   Engine engine{std::to_string(descriptor.value(CUDNN_ATTR_ENGINE_GLOBAL_INDEX)),
                 descriptor.values<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
-                                                               CUDNN_NUMERICAL_NOTE_TYPE_COUNT)};
+                                                               CUDNN_NUMERICAL_NOTE_TYPE_COUNT),
+                descriptor.values<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
+                                                              CUDNN_BEHAVIOR_NOTE_TYPE_COUNT)};
   if (engine.has(CUDNN_NUMERICAL_NOTE_WINOGRAD)) engine.name += " winograd";
   if (engine.has(CUDNN_NUMERICAL_NOTE_FFT)) engine.name += " fourier";
   return engine;
@@ -245,7 +254,8 @@ struct Rules {
   bool allow(const Engine& engine) const {
     if (engine.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) ||
         engine.has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) ||
-        engine.has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)) {
+        engine.has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) ||
+        engine.has(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)) {
       return false;
     }
     if (!tensor_cores && engine.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) return false;
@@ -257,65 +267,66 @@ struct Rules {
 }  // namespace
 
 struct ConvPlan::Parts {
-  std::string what;                // for errors
-  std::vector<Descriptor> needed;  // by the plan; the library does not say that it copies them
-  Descriptor plan;
+  std::string what;  // for errors
+  // What the plan needs (the library does not say that it copies it).
+  std::shared_ptr<const std::vector<Descriptor>> graph;
+  Descriptor configuration, plan;
   std::string engine;
   int64_t workspace_bytes;
 };
 
-ConvPlan::ConvPlan() = default;
+ConvPlan::ConvPlan(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 ConvPlan::~ConvPlan() = default;
 ConvPlan::ConvPlan(ConvPlan&&) noexcept = default;
 ConvPlan& ConvPlan::operator=(ConvPlan&&) noexcept = default;
 
-ConvPlan::ConvPlan(const Stream& stream, const ConvShape& shape, ConvPass pass, ConvElement element,
-                   ConvAlgorithm algorithm) {
+std::vector<ConvPlan> ConvPlan::fitting(const Stream& stream, const ConvShape& shape, ConvPass pass,
+                                        ConvElement element, ConvAlgorithm algorithm, size_t most) {
   const std::string what = fmt::format("{} of {}", name_of(pass), to_string(shape));
+  const CudaStream& device = stream.cuda_stream();
+  const bool is_float = element == ConvElement::Float;
+  const Rules rules{!is_float || device.tf32 == Tf32::Yes,
+                    is_float && algorithm != ConvAlgorithm::Direct};
+  std::vector<ConvPlan> plans;
+  size_t offered = 0;
   try {
-    parts_ = std::make_unique<Parts>(choose(stream.cuda_stream(), shape, pass, element, algorithm));
-    parts_->what = what;
+    BASIN_CUDA_CALL(cudaSetDevice(device.index));
+    const auto graph = std::make_shared<const std::vector<Descriptor>>(
+        graph_of(device.dnn, shape, pass, is_float ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16));
+    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+      auto all = configurations(graph->back(), mode);
+      offered += all.size();
+      for (Descriptor& configuration : all) {
+        Engine engine = engine_of(configuration);
+        if (!rules.allow(engine)) continue;
+        Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+        plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, device.dnn);
+        plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
+        if (!plan.is_supported()) continue;
+        const int64_t bytes = plan.value(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
+        if (bytes > kMostWorkspace) continue;
+        plans.push_back(
+            ConvPlan(std::make_unique<Parts>(what, graph, std::move(configuration), std::move(plan),
+                                             std::move(engine.name), bytes)));
+        if (plans.size() == most) return plans;
+      }
+    }
+    if (!plans.empty()) return plans;
+    const char* precision = !is_float ? "bfloat16" : rules.tensor_cores ? "TF32" : "float32";
+    fail_run("[cudnn]",
+             "found {} engines, expected one that sums in one order, in {}, in {} MiB of workspace",
+             offered, precision, kMostWorkspace >> 20);
   } catch (const Error& error) {
     throw Error(error.kind(), what + ": " + error.what());
   }
 }
 
-ConvPlan::Parts ConvPlan::choose(const CudaStream& stream, const ConvShape& shape, ConvPass pass,
-                                 ConvElement element, ConvAlgorithm algorithm) {
-  BASIN_CUDA_CALL(cudaSetDevice(stream.index));
-  const bool is_float = element == ConvElement::Float;
-  const Rules rules{!is_float || stream.tf32 == Tf32::Yes,
-                    is_float && algorithm != ConvAlgorithm::Direct};
-  auto parts = graph_of(stream.dnn, shape, pass, is_float ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16);
-  size_t offered = 0;
-  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    auto all = configurations(parts.back(), mode);
-    offered += all.size();
-    for (Descriptor& configuration : all) {
-      Engine engine = engine_of(configuration);
-      if (!rules.allow(engine)) continue;
-      Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, stream.dnn);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
-      if (!plan.is_supported()) continue;
-      const int64_t bytes = plan.value(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
-      if (bytes > kMostWorkspace) continue;
-      parts.push_back(std::move(configuration));
-      return {"", std::move(parts), std::move(plan), std::move(engine.name), bytes};
-    }
-  }
-  const char* precision = !is_float ? "bfloat16" : rules.tensor_cores ? "TF32" : "float32";
-  fail_run("[cudnn]",
-           "found {} engines, expected one that sums in one order, in {}, in {} MiB of workspace",
-           offered, precision, kMostWorkspace >> 20);
-}
-
 int64_t ConvPlan::workspace_bytes() const {
-  return parts_ == nullptr ? 0 : parts_->workspace_bytes;
+  return parts_->workspace_bytes;
 }
 
 std::string ConvPlan::engine() const {
-  return parts_ == nullptr ? "-" : parts_->engine;
+  return parts_->engine;
 }
 
 void ConvPlan::run(const Stream& stream, const void* x, const void* w, const void* y,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/conv.h"
 #include "kernels/stream.h"
@@ -16,13 +17,11 @@ enum class ConvElement { Float, Bfloat16 };  // of x, w and y; sums are float
 
 class ConvPlan {
  public:
-  // No plan, of a pass that is not wanted.
-  ConvPlan();
-  // The first engine that cuDNN's heuristic names and that sums in one order, keeps the inputs'
-  // precision (but for TF32, where the stream allows it) and needs no more than kMostWorkspace.
-  // Error(Run) where there is none.
-  ConvPlan(const Stream& stream, const ConvShape& shape, ConvPass pass, ConvElement element,
-           ConvAlgorithm algorithm);
+  // The first `most` plans that fit, in the order of cuDNN's heuristics: those whose engine sums in
+  // one order, keeps the inputs' precision (but for TF32, where the stream allows it), is compiled
+  // already and needs no more than kMostWorkspace. Error(Run) where there is none.
+  static std::vector<ConvPlan> fitting(const Stream& stream, const ConvShape& shape, ConvPass pass,
+                                       ConvElement element, ConvAlgorithm algorithm, size_t most);
   ~ConvPlan();
   ConvPlan(ConvPlan&&) noexcept;
   ConvPlan& operator=(ConvPlan&&) noexcept;
@@ -30,18 +29,15 @@ class ConvPlan {
   static constexpr int64_t kMostWorkspace = int64_t{256} << 20;
   static constexpr int64_t kAlignment = 256;  // of the workspace: that of the runtime's memory
 
-  explicit operator bool() const { return parts_ != nullptr; }
   int64_t workspace_bytes() const;
-  // "12", "7 winograd"; "-" where there is no plan.
-  std::string engine() const;
+  std::string engine() const;  // "12", "7 winograd"
   // Puts the pass on the stream. It writes one of x, w and y: the place of its result.
   void run(const Stream& stream, const void* x, const void* w, const void* y,
            void* workspace) const;
 
  private:
   struct Parts;
-  static Parts choose(const CudaStream& stream, const ConvShape& shape, ConvPass pass,
-                      ConvElement element, ConvAlgorithm algorithm);
+  explicit ConvPlan(std::unique_ptr<Parts> parts);
 
   std::unique_ptr<Parts> parts_;
 };

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <memory>
 
 #include "kernels/block.h"
 #include "kernels/error.h"
@@ -19,6 +20,8 @@
 #endif
 
 namespace basin {
+
+struct ConvPlans;  // conv_choice.cu
 
 struct CudaStream {
   CudaStream(int index, Tf32 tf32);
@@ -32,6 +35,7 @@ struct CudaStream {
   cudaStream_t stream = nullptr;
   cublasLtHandle_t blas = nullptr;
   cudnnHandle_t dnn = nullptr;  // on `stream`
+  std::shared_ptr<ConvPlans> conv_plans;
 
  private:
   CudaStream() = default;

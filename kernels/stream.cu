@@ -50,6 +50,7 @@ CudaStream::CudaStream(int device, Tf32 allowed) : CudaStream() {
 }
 
 CudaStream::~CudaStream() {
+  conv_plans.reset();
   if (dnn != nullptr) cudnnDestroy(dnn);
   if (blas != nullptr) cublasLtDestroy(blas);
   if (stream != nullptr) cudaStreamDestroy(stream);

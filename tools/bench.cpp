@@ -99,20 +99,27 @@ class StepTable {
         for (const StepPart& part : kStepParts) {
           fmt::print(" {:>8.2f}", row.spread(part.time).median);
         }
-        fmt::print("  {:>7.2f} {:>6.2f}", floor, floor / ms.median);
+        if (floor > 0) {
+          fmt::print("  {:>7.2f} {:>6.2f}", floor, floor / ms.median);
+        } else {
+          fmt::print("  {:>7} {:>6}", "-", "-");
+        }
         if (const double theirs = best_peer(row.step.optimizer.name); theirs > 0) {
           fmt::print(" {:>6.2f}", ms.median / theirs);
         }
       }
       fmt::print("\n");
     }
-    fmt::print(
-        "\nfloor: the step's convolutions and products, each at its fastest in this run, and "
-        "{:.1f} MB of updates\nat {:.0f} GB/s; share: floor / median{}\n",
-        static_cast<double>(ours_.back()->update_bytes()) / 1e6, bandwidth_ / 1e9,
-        peer_version_.empty() ? ""
-                              : "; ratio: median / the best median of PyTorch " + peer_version_ +
-                                    " in " + peer_precision());
+    if (!stream_.is_cuda()) {
+      fmt::print(
+          "\nfloor: the step's convolutions and products, each at its fastest in this run, and "
+          "{:.1f} MB of updates\nat {:.0f} GB/s; share: floor / median\n",
+          static_cast<double>(ours_.back()->update_bytes()) / 1e6, bandwidth_ / 1e9);
+    }
+    if (!peer_version_.empty()) {
+      fmt::print("ratio: median / the best median of PyTorch {} in {}\n", peer_version_,
+                 peer_precision());
+    }
     for (const std::string& note : notes_) fmt::print("not measured: {}\n", note);
   }
 
@@ -125,7 +132,7 @@ class StepTable {
     all["context"]["chunk"] = ours_[0]->replay().chunk();
     for (size_t i = 0; i < rows_.size(); ++i) {
       Json r = to_json(rows_[i]);
-      if (rows_[i].has_parts()) r["floor_ms"] = floor_of(i);
+      if (rows_[i].has_parts() && !stream_.is_cuda()) r["floor_ms"] = floor_of(i);
       all["results"].push_back(std::move(r));
     }
     return all;
@@ -151,8 +158,9 @@ class StepTable {
             "--precision", peer_precision()};
   }
 
-  // The least that a row of ours can take: its products, and its update's bytes.
+  // The least that a row of ours can take: its products, and its update's bytes; 0 on CUDA.
   double floor_of(size_t i) const {
+    if (stream_.is_cuda()) return 0;
     return ours_[i]->products_floor() +
            1e3 * static_cast<double>(ours_[i]->update_bytes()) / bandwidth_;
   }

@@ -1,7 +1,6 @@
 #include "tools/step_bench.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "engine/device.h"
 #include "kernels/elementwise.h"
@@ -16,22 +15,8 @@ namespace basin {
 namespace {
 
 constexpr int kWarmUp = 3;
+constexpr int kUpdates = 20;  // of a graph that times an update
 constexpr double kLearningRate = 0.01;
-
-// Sees each op when what it has put on the stream has run.
-struct Waiting final : ReplayObserver {
-  Waiting(const Stream& stream, ReplayObserver* inner) : stream(stream), inner(inner) {}
-  void begin(int node, Pass pass) override {
-    stream.synchronize();
-    inner->begin(node, pass);
-  }
-  void end(int node, Pass pass) override {
-    stream.synchronize();
-    inner->end(node, pass);
-  }
-  const Stream& stream;
-  ReplayObserver* inner;
-};
 
 StepOptions with_chosen_chunk(const Stream& stream, const ModelOptions& network,
                               StepOptions options) {
@@ -73,18 +58,30 @@ StepBench::StepBench(const Stream& stream, const ModelOptions& network, const St
   const double scalars[kScalars] = {kLearningRate, 0, o.optimizer.rho, 0};
   copy_to_device(stream_, scalars_.data(), scalars, scalars_.bytes());
   state_.replay->bind(images_.data(), reinterpret_cast<const int32_t*>(labels_.data()));
-  enqueue();  // on CUDA, libraries load their kernels at a first launch
-  stream_.synchronize();
-  if (stream_.is_cuda()) graph_ = Graph::capture(stream_, [this] { enqueue(); });
+  make_parts();
   for (int i = 0; i < kWarmUp; ++i) measure();
 }
 
 template <class Body>
-double StepBench::milliseconds(const Body& body) const {
+double StepBench::milliseconds_of(const Body& body) const {
   const Stopwatch watch;
   body();
   stream_.synchronize();
   return 1e3 * watch.seconds();
+}
+
+StepBench::Part StepBench::part_of(const std::function<void()>& work, int times) const {
+  if (!stream_.is_cuda()) return {work, 1, {}};
+  work();  // libraries load their kernels at a first launch, which a capture forbids
+  stream_.synchronize();
+  return {work, times, Graph::capture(stream_, [&] {
+            for (int i = 0; i < times; ++i) work();
+          })};
+}
+
+double StepBench::milliseconds(const Part& part) const {
+  if (!part.graph) return milliseconds_of(part.work);
+  return milliseconds_of([&] { part.graph.launch(stream_); }) / part.times;
 }
 
 double* StepBench::scalar(Scalar slot) const {
@@ -95,18 +92,39 @@ void StepBench::enqueue() {
   state_.optimizer->step(*state_.replay, state_.weights, scalar(kRate));
 }
 
-void StepBench::step_once() {
-  if (graph_) return graph_.launch(stream_);
-  enqueue();
+void StepBench::make_parts() {
+  const int64_t n = state_.weights.size();
+  float *w = point_.as<float>(), *g = gradient_.as<float>(), *v = velocity_.as<float>();
+  step_ = part_of([this] { enqueue(); }, 1);
+  if (stream_.is_cuda()) {
+    forward_ = part_of([this] { state_.replay->evaluate(state_.weights); }, 1);
+    pass_ =
+        part_of([this] { state_.replay->differentiate(state_.weights, gradient_, Track::No); }, 1);
+  }
+  norm_ = part_of(
+      [=, this] {
+        squared_norm(stream_, n, g, reinterpret_cast<double*>(partials_.data()),
+                     scalar(kSquaredNorm));
+      },
+      kUpdates);
+  ascent_ = part_of(
+      [=, this] {
+        map<float>(stream_, SamAscent<float>{scalar(kSquaredNorm), scalar(kRho), Normalise::Yes}, n,
+                   {state_.weights.as<float>(), g}, {w});
+      },
+      kUpdates);
+  descent_ = part_of(
+      [=, this] {  // at a learning rate that leaves the point in place
+        map<float>(stream_,
+                   MomentumDescent<float>{scalar(kNoRate), 0.9F, 0.0F, Nesterov::No, Decay::L2}, n,
+                   {w, g, v}, {w, v});
+      },
+      kUpdates);
 }
 
 template <class Body>
 void StepBench::observed(const std::function<ReplayObserver*(int)>& observer_of, const Body& body) {
-  std::optional<Waiting> waiting;  // one thread's, on CUDA
-  state_.replay->observe([&](int thread) -> ReplayObserver* {
-    ReplayObserver* observer = observer_of(thread);
-    return stream_.is_cuda() ? &waiting.emplace(stream_, observer) : observer;
-  });
+  state_.replay->observe(observer_of);
   body();
   state_.replay->observe([](int) -> ReplayObserver* { return nullptr; });
 }
@@ -128,11 +146,16 @@ std::vector<ThreadTrace> StepBench::traced(const Body& body) {
 
 std::pair<std::vector<ThreadTrace>, double> StepBench::trace() {
   double ms = 0;
-  auto threads = traced([&] { ms = milliseconds([&] { enqueue(); }); });
+  auto threads = traced([&] { ms = milliseconds_of([&] { enqueue(); }); });
   return {std::move(threads), ms};
 }
 
 void StepBench::time_passes(StepTimes& times) {
+  if (stream_.is_cuda()) {
+    times.forward = passes_ * milliseconds(forward_);
+    times.backward = passes_ * milliseconds(pass_) - times.forward;
+    return;
+  }
   const auto threads =
       traced([&] { state_.replay->differentiate(state_.weights, gradient_, Track::No); });
   // Milliseconds of all passes; the threads share the work.
@@ -159,29 +182,17 @@ double StepBench::products_floor() const {
 }
 
 void StepBench::time_update(StepTimes& t) {
-  const int64_t n = state_.weights.size();
-  float *w = point_.as<float>(), *g = gradient_.as<float>(), *v = velocity_.as<float>();
-  double *squared = scalar(kSquaredNorm), *rho = scalar(kRho);
-  const double* rate = scalar(kNoRate);  // which leaves the point in place
   if (ascents() > 0) {
-    t.norm = ascents() * milliseconds([&] {
-               squared_norm(stream_, n, g, reinterpret_cast<double*>(partials_.data()), squared);
-             });
-    t.ascent = ascents() * milliseconds([&] {
-                 map<float>(stream_, SamAscent<float>{squared, rho, Normalise::Yes}, n,
-                            {state_.weights.as<float>(), g}, {w});
-               });
+    t.norm = ascents() * milliseconds(norm_);
+    t.ascent = ascents() * milliseconds(ascent_);
   }
-  t.descent = milliseconds([&] {
-    map<float>(stream_, MomentumDescent<float>{rate, 0.9F, 0.0F, Nesterov::No, Decay::L2}, n,
-               {w, g, v}, {w, v});
-  });
+  t.descent = milliseconds(descent_);
 }
 
 StepTimes StepBench::measure() {
   StepTimes t;
-  step_once();  // wakes the threads, and brings the weights back to the caches
-  t.step = milliseconds([&] { step_once(); });
+  milliseconds(step_);  // wakes the threads, and brings the weights back to the caches
+  t.step = milliseconds(step_);
   time_passes(t);
   time_update(t);
   return t;
@@ -201,9 +212,10 @@ int64_t StepBench::update_bytes() const {
 
 double StepBench::update_bandwidth() const {
   MapRun<Add<float>> in_place(stream_, {}, state_.weights.size(), {0});  // y = y + x
+  const Part add = part_of([&] { in_place.run(stream_); }, kUpdates);
   double best = 0;
   for (int i = 0; i < 20; ++i) {
-    const double ms = milliseconds([&] { in_place.run(stream_); });
+    const double ms = milliseconds(add);
     best = std::max(best, 1e3 * static_cast<double>(in_place.cost().bytes()) / ms);
   }
   return best;

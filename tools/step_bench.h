@@ -37,14 +37,14 @@ class StepBench {
   // The optimiser's kernels alone: norm, ascent and descent.
   void time_update(StepTimes& times);
 
-  // One step: what each op of each thread took (on CUDA, each waited for), and the step's
-  // milliseconds.
+  // One step on a CPU: what each op of each thread took, and the step's milliseconds.
   std::pair<std::vector<ThreadTrace>, double> trace();
   // One step, untimed, in which observer_of(thread) sees each thread's replays.
   void step(const std::function<ReplayObserver*(int thread)>& observer_of);
 
   // Milliseconds of a step's convolutions and products, each op and pass at its fastest: the
   // shortest of all its calls so far, in the step's own chunks, times its calls, over the threads.
+  // 0 on CUDA, where an op is not timed alone (Nsight Compute does that).
   double products_floor() const;
 
   const BatchReplay& replay() const { return *state_.replay; }
@@ -60,15 +60,24 @@ class StepBench {
   double update_bandwidth() const;
 
  private:
+  // A part of a step: on CUDA a graph of it `times` times over, so that launches and the wait for
+  // them do not count.
+  struct Part {
+    std::function<void()> work;
+    int times = 1;
+    Graph graph;
+  };
+  Part part_of(const std::function<void()>& work, int times) const;
+  double milliseconds(const Part& part) const;
   // Milliseconds until what it puts on the stream has run.
   template <class Body>
-  double milliseconds(const Body& body) const;
+  double milliseconds_of(const Body& body) const;
   template <class Body>
   void observed(const std::function<ReplayObserver*(int)>& observer_of, const Body& body);
   template <class Body>
   std::vector<ThreadTrace> traced(const Body& body);
   void enqueue();
-  void step_once();
+  void make_parts();
   enum Scalar { kRate, kNoRate, kRho, kSquaredNorm, kScalars };
   double* scalar(Scalar slot) const;
   void time_passes(StepTimes& times);
@@ -79,8 +88,8 @@ class StepBench {
   Arena gradient_, point_, velocity_;
   Buffer partials_, scalars_;  // scalars_: the learning rate, then those of the update timed apart
   Buffer images_, labels_;
-  Graph graph_;  // a step, on CUDA
   int passes_;
+  Part step_, forward_, pass_, norm_, ascent_, descent_;
   // By node, pass and examples of the chunk: microseconds.
   std::map<std::tuple<int, Pass, int64_t>, double> fastest_product_;
 };

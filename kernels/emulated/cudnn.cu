@@ -127,6 +127,8 @@ int64_t get(const Descriptor& d, int name, int64_t n, void* to) {
       return write(std::vector{d.engine->id}, n, to);
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
       return write(d.engine->notes, n, to);
+    case CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE:
+      return write(d.engine->behaviour, n, to);
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
       return write(std::vector{d.engine->workspace_bytes}, n, to);
     default:

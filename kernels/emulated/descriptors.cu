@@ -51,6 +51,7 @@ constexpr Attribute kAttributes[] = {
     BASIN_GET(ENGINECFG, ENGINECFG_ENGINE, BACKEND_DESCRIPTOR),
     BASIN_GET(ENGINE, ENGINE_GLOBAL_INDEX, INT64),
     BASIN_GET(ENGINE, ENGINE_NUMERICAL_NOTE, NUMERICAL_NOTE),
+    BASIN_GET(ENGINE, ENGINE_BEHAVIOR_NOTE, BEHAVIOR_NOTE),
     BASIN_SET(EXECUTION_PLAN, EXECUTION_PLAN_HANDLE, HANDLE, 1),
     BASIN_PART(EXECUTION_PLAN, EXECUTION_PLAN_ENGINE_CONFIG, BASIN_KIND(ENGINECFG)),
     BASIN_GET(EXECUTION_PLAN, EXECUTION_PLAN_WORKSPACE_SIZE, INT64),
@@ -87,6 +88,8 @@ const OperationNames* operation_of(int kind) {
 // One that must not be chosen gives results that a test sees.
 const Engine kTooLarge{21, {}, Arithmetic::Coarse, int64_t{1} << 40, true};
 const Engine kRefused{30, {}, Arithmetic::Coarse, 0, false};
+const Engine kCompiled{40, {},   Arithmetic::Coarse,
+                       0,  true, {CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION}};
 const Engine kHalf{12, {CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS}, Arithmetic::Coarse, 0, true};
 const Engine kNarrow{
     14, {CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION}, Arithmetic::Coarse, 0, true};
@@ -259,7 +262,7 @@ std::vector<const Engine*> engines_of(const Descriptor& heuristic) {
     return {s.kernel <= 15 ? &kFallback : &kRefused};
   }
   const bool transforms = s.kernel == 3 && s.stride == 1;
-  std::vector<const Engine*> engines = {&kTooLarge, &kRefused};
+  std::vector<const Engine*> engines = {&kTooLarge, &kRefused, &kCompiled};
   if (heuristic.convolution.is_bfloat16) {
     engines.insert(engines.end(), {&kNarrow, &kUnordered});
     if (transforms) engines.push_back(&kWinograd);

@@ -27,6 +27,7 @@ struct Engine {
   Arithmetic arithmetic;
   int64_t workspace_bytes;
   bool has_plan;  // else its plans are refused
+  std::vector<int> behaviour = {};
 };
 
 struct Descriptor {

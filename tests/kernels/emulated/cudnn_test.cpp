@@ -15,7 +15,8 @@
 namespace basin::test {
 namespace {
 
-using testing::AllOf, testing::EndsWith, testing::HasSubstr, testing::StartsWith;
+using testing::AllOf, testing::EndsWith, testing::HasSubstr, testing::MatchesRegex,
+    testing::StartsWith;
 
 using Raw = cudnnBackendDescriptor_t;
 using Extents = std::vector<int64_t>;
@@ -226,6 +227,8 @@ TEST_F(EmulatedCudnn, WhatConvPicks) {
   EXPECT_EQ(picked(bfloat16(0), Tf32::No, 3, kAuto), "cudnn engine 5 | 5 | 5");
   EXPECT_EQ(Conv<float>(*stream_, {1, 9, 9, 2, 2, 1, 1, 0}, ConvPasses::Forward).description(),
             "cudnn engine 35 | - | -");
+  EXPECT_THAT(picked(0.0F, Tf32::No, 3, ConvAlgorithm::Measured),
+              MatchesRegex("cudnn engine ((17 winograd|35|0)( [|] )?){3}"));
   EXPECT_THAT(error_of([&] {
                 Conv<float>(*stream_, {1, 17, 17, 2, 3, 17, 1, 0}, kAll);
               }),
