@@ -1,5 +1,6 @@
 // The optimiser's kernels on a GPU, over whole arenas, beside a copy of as many bytes.
 #include "bench/kernels/cuda/rates.h"
+#include "bench/kernels/cuda/setup.h"
 #include "kernels/reduce.h"
 #include "kernels/sam.h"
 #include "kernels/sgd.h"
@@ -11,7 +12,7 @@ template <class F>
 void functor(benchmark::State& state, const std::function<F(const double* scalars)>& make,
              const std::vector<int>& in_place = {}) {
   if (!there_is_a_device(state)) return;
-  const Stream stream = Stream::cuda(0);
+  const Stream& stream = device_stream();
   const Buffer scalars(stream, 2 * int64_t{sizeof(double)});
   const double values[] = {0.1, 4.0};
   copy_to_device(stream, scalars.data(), values, scalars.bytes());
@@ -38,15 +39,13 @@ void cuda_momentum_descent(benchmark::State& state) {
 }
 void cuda_squared_norm(benchmark::State& state) {
   if (!there_is_a_device(state)) return;
-  const Stream stream = Stream::cuda(0);
+  const Stream& stream = device_stream();
   const int64_t n = state.range(0);
-  const Buffer x(stream, n * int64_t{sizeof(float)});
+  const RandomArray<float> x(stream, n);
   const Buffer partials(stream, (reduce_partials(n) + 1) * int64_t{sizeof(double)});
-  map<float>(stream, Fill<float>{0.5F}, n, {}, {reinterpret_cast<float*>(x.data())});
   auto* sums = reinterpret_cast<double*>(partials.data());
-  time_on(state, stream, element_cost<SquareTerm, float>(n), [&] {
-    squared_norm(stream, n, reinterpret_cast<const float*>(x.data()), sums + 1, sums);
-  });
+  time_on(state, stream, element_cost<SquareTerm, float>(n),
+          [&] { squared_norm(stream, n, x.data(), sums + 1, sums); });
 }
 
 BENCHMARK(cuda_copy)->Apply(device_sizes);

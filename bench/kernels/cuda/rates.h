@@ -27,12 +27,12 @@ void time_on(benchmark::State& state, const Stream& stream, Cost cost, const Bod
   });
   graph.launch(stream);
   stream.synchronize();
-  for (auto _ : state) {
+  while (state.KeepRunningBatch(kLaunches)) {
     const auto start = std::chrono::steady_clock::now();
     graph.launch(stream);
     stream.synchronize();
     const std::chrono::duration<double> all = std::chrono::steady_clock::now() - start;
-    state.SetIterationTime(all.count() / kLaunches);
+    state.SetIterationTime(all.count());
   }
   set_rates(state, cost);
 }
