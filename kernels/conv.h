@@ -35,9 +35,9 @@ enum class ConvPasses { Forward, ForwardAndFilter, All };
 
 // How float32 is convolved: on a CPU Winograd's way (winograd.h) where it fits the shape, or always
 // directly; Auto is Winograd where it also is the faster one. On CUDA the choice is cuDNN's,
-// without its Winograd and Fourier engines for Direct; for Measured it is the fastest engine, timed
-// when a shape is first seen on a stream, in any type: another run may choose another, and round
-// otherwise.
+// without its Winograd and Fourier engines for Direct; for Measured it is the fastest engine in any
+// type, timed when a shape is first seen on a stream. Such a one may sum in another order every
+// time (in float32 those are faster by far), and another run may choose another.
 enum class ConvAlgorithm { Auto, Winograd, Direct, Measured };
 
 // What any one of the three passes costs at least: two of x, w and y are read, the third written.

@@ -1,5 +1,6 @@
 #include "kernels/conv_choice.h"
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <map>
@@ -37,11 +38,11 @@ class Operand {
   void* data_ = nullptr;
 };
 
-// Seconds of a run, the least of some rounds of several in a graph, whose launches do not count; of
-// one round where that is more than twice `best`.
+// Seconds of a run, of several in a graph, whose launches do not count; the least of some rounds
+// where the first comes near the best so far.
 double seconds_of(const Stream& stream, const ConvPlan& plan, const Operand (&operands)[3],
                   double best) {
-  constexpr int kRuns = 10, kRounds = 3;
+  constexpr int kRuns = 5, kRounds = 3;
   const Operand workspace(stream, plan.workspace_bytes());
   const auto run = [&] {
     plan.run(stream, operands[0].get(), operands[1].get(), operands[2].get(), workspace.get());
@@ -52,13 +53,13 @@ double seconds_of(const Stream& stream, const ConvPlan& plan, const Operand (&op
     for (int i = 0; i < kRuns; ++i) run();
   });
   double least = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < kRounds && least > best / 2; ++i) {
+  for (int i = 0; i < kRounds; ++i) {
     const auto start = std::chrono::steady_clock::now();
     graph.launch(stream);
     stream.synchronize();
     const std::chrono::duration<double> all = std::chrono::steady_clock::now() - start;
     least = std::min(least, all.count() / kRuns);
-    if (least > 2 * best) break;
+    if (least > 1.3 * best) break;
   }
   return least;
 }
@@ -90,9 +91,9 @@ std::shared_ptr<const ConvPlan> conv_plan(const Stream& stream, const ConvShape&
   std::shared_ptr<const ConvPlan>& plan =
       plans->chosen[{to_string(shape), pass, element, algorithm}];
   if (plan != nullptr) return plan;
-  const bool measured = algorithm == ConvAlgorithm::Measured;
+  constexpr size_t kTried = 12;  // of each heuristic
   auto all = ConvPlan::fitting(stream, shape, pass, element, algorithm,
-                               measured ? std::numeric_limits<size_t>::max() : 1);
+                               algorithm == ConvAlgorithm::Measured ? kTried : 1);
   plan = std::make_shared<const ConvPlan>(
       all.size() == 1 ? std::move(all[0]) : fastest(stream, shape, element, std::move(all)));
   return plan;

@@ -250,10 +250,11 @@ Engine engine_of(const Descriptor& configuration) {
 struct Rules {
   bool tensor_cores;  // which multiply float32 as TF32
   bool transforms;    // Winograd's and Fourier's, whose rounding is that of larger numbers
+  bool any_order;     // of sums, another one in every run
 
   bool allow(const Engine& engine) const {
-    if (engine.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) ||
-        engine.has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) ||
+    if (!any_order && engine.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
+    if (engine.has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) ||
         engine.has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) ||
         engine.has(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)) {
       return false;
@@ -286,17 +287,21 @@ std::vector<ConvPlan> ConvPlan::fitting(const Stream& stream, const ConvShape& s
   const CudaStream& device = stream.cuda_stream();
   const bool is_float = element == ConvElement::Float;
   const Rules rules{!is_float || device.tf32 == Tf32::Yes,
-                    is_float && algorithm != ConvAlgorithm::Direct};
+                    is_float && algorithm != ConvAlgorithm::Direct,
+                    algorithm == ConvAlgorithm::Measured};
   std::vector<ConvPlan> plans;
   size_t offered = 0;
   try {
     BASIN_CUDA_CALL(cudaSetDevice(device.index));
     const auto graph = std::make_shared<const std::vector<Descriptor>>(
         graph_of(device.dnn, shape, pass, is_float ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16));
-    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+    // On an H100 mode B's first engines need 0.75 to 0.93 of the time of mode A's.
+    for (const auto mode : {CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
       auto all = configurations(graph->back(), mode);
       offered += all.size();
+      size_t fit = 0;
       for (Descriptor& configuration : all) {
+        if (fit == most) break;
         Engine engine = engine_of(configuration);
         if (!rules.allow(engine)) continue;
         Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
@@ -308,8 +313,9 @@ std::vector<ConvPlan> ConvPlan::fitting(const Stream& stream, const ConvShape& s
         plans.push_back(
             ConvPlan(std::make_unique<Parts>(what, graph, std::move(configuration), std::move(plan),
                                              std::move(engine.name), bytes)));
-        if (plans.size() == most) return plans;
+        ++fit;
       }
+      if (most == 1 && fit == 1) break;
     }
     if (!plans.empty()) return plans;
     const char* precision = !is_float ? "bfloat16" : rules.tensor_cores ? "TF32" : "float32";

@@ -17,9 +17,10 @@ enum class ConvElement { Float, Bfloat16 };  // of x, w and y; sums are float
 
 class ConvPlan {
  public:
-  // The first `most` plans that fit, in the order of cuDNN's heuristics: those whose engine sums in
-  // one order, keeps the inputs' precision (but for TF32, where the stream allows it), is compiled
-  // already and needs no more than kMostWorkspace. Error(Run) where there is none.
+  // Plans that fit, in the order of cuDNN's heuristics, at most `most` of each; with one, the first
+  // of all. A plan fits where its engine keeps the inputs' precision (but for TF32, where the
+  // stream allows it), sums in one order (but for ConvAlgorithm::Measured), is compiled already and
+  // needs no more than kMostWorkspace. Error(Run) where there is none.
   static std::vector<ConvPlan> fitting(const Stream& stream, const ConvShape& shape, ConvPass pass,
                                        ConvElement element, ConvAlgorithm algorithm, size_t most);
   ~ConvPlan();

@@ -85,7 +85,7 @@ void add_step_options(CLI::App& command, StepOptions& o) {
       ->capture_default_str();
   add_choice(command, "--convolution", o.convolution, kConvolution,
              "how a CPU convolves float32 where Winograd's way fits; measured: on CUDA, by the "
-             "fastest of cuDNN's engines, which another run may choose otherwise");
+             "fastest of cuDNN's engines, no two runs alike to the byte");
   add_choice(command, "--precision", o.precision, kPrecision,
              "of activations and convolutions; weights, norms and sums stay float32");
   command.add_flag_function(
