@@ -146,37 +146,53 @@ part_sanitizer() {
 }
 
 # Each kernel beside the copy.
-part_kernels() { run "kernels" 60 "$basin" bench kernels --device cuda --json "$out/kernels.json"; }
+part_kernels() {
+  run "kernels" 60 "$basin" bench kernels --device cuda --min-time 0.02 --json "$out/kernels.json"
+}
 
-# Steps beside PyTorch's, in turns.
-step() { # MODEL WIDTH PRECISION...
-  local name="step $1 $2 ${3#--}"
-  name=${name/precision/} && name=${name// /-}
-  run "$name" 90 "$basin" bench step --device cuda --model "$1" --width "$2" --batch 128 "${@:3}" \
-    --optimizer sgd,sam --repeats 20 --peer pytorch --python "$python" --json "$out/$name.json"
+# Steps beside PyTorch's, in turns. Both sides choose convolutions by measuring; PyTorch's compiler is
+# let run beforehand, for all networks at once, so that the turns find its results in its cache.
+networks=("resnet18 64" "resnet18_gn 64" "resnet_tiny_gn 16" "resnet18_gn 16" "resnet18 16" "resnet_tiny_gn 64")
+precisions=(tf32 bf16 float32)
+compile_peers() {
+  local network precision model width limit start=$SECONDS
+  limit=$(seconds 120)
+  for network in "${networks[@]:0:3}"; do
+    read -r model width <<< "$network"
+    for precision in "${precisions[@]}"; do
+      printf 'compiled sgd\ncompiled sam\n' | timeout "$limit" "$python" bench/peers/torch_server.py --model "$model" \
+        --width "$width" --batch 128 --threads 4 --device cuda --precision "$precision" &
+    done
+  done
+  wait
+  note "PyTorch's compiler" "$((SECONDS - start)) s"
+}
+step() { # MODEL WIDTH PRECISION
+  local name="step-$1-$2-$3" option=(--precision "$3")
+  [ "$3" != tf32 ] || option=(--tf32)
+  run "$name" 60 "$basin" bench step --device cuda --model "$1" --width "$2" --batch 128 "${option[@]}" \
+    --convolution measured --optimizer sgd,sam --repeats 10 --peer pytorch --python "$python" \
+    --json "$out/$name.json"
 }
 part_steps() {
-  local model precision
-  for model in resnet18 resnet18_gn resnet_tiny_gn; do
-    # shellcheck disable=SC2086 # an option and its word
-    for precision in --tf32 "--precision bf16" "--precision float32"; do step $model 64 $precision; done
-  done
-  for model in resnet_tiny_gn resnet18 resnet18_gn; do
-    # shellcheck disable=SC2086
-    for precision in "--precision float32" --tf32 "--precision bf16"; do step $model 16 $precision; done
+  local network precision
+  compile_peers > "$out/compile.log" 2>&1
+  for network in "${networks[@]}"; do
+    # shellcheck disable=SC2086 # a model and its width
+    for precision in "${precisions[@]}"; do step $network "$precision"; done
   done
 }
 
-# The kernels of one step, by Nsight Compute: time and memory traffic of each.
+# The kernels of a step, by Nsight Compute: time and memory traffic of each.
 part_profile() {
   local model precision
   command -v ncu > /dev/null || { note "profile" "not run: found no ncu" && return; }
   for model in resnet18_gn resnet18; do
     for precision in --tf32 "--precision bf16"; do
-      # shellcheck disable=SC2086
-      run "profile $model ${precision##*-}" 60 ncu --clock-control none --cache-control none --csv --page raw \
+      # shellcheck disable=SC2086 # an option and its word
+      run "profile $model ${precision##*[- ]}" 40 ncu --clock-control none --cache-control none --csv --page raw \
         --metrics gpu__time_duration.sum,dram__bytes.sum,launch__grid_size,launch__block_size,launch__registers_per_thread \
-        -c 240 --kill yes --log-file "$out/profile-$model-${precision##*-}.csv" \
+        -c 400 --kill yes --log-file "$out/profile-$model-${precision##*[- ]}.csv" \
         "$basin" bench step --device cuda --model $model --width 64 $precision --optimizer sgd --repeats 1
     done
   done

@@ -58,7 +58,8 @@ def step_rows(path):
         theirs = {r["engine"].split()[-1]: r["median_ms"] for r in results
                   if r["engine"] != "basin" and r["optimizer"] == ours["optimizer"]
                   and r["median_ms"] is not None}
-        median, passes = ours["median_ms"], ours.get("parts_ms", {}).get("passes")
+        median, parts = ours["median_ms"], ours.get("parts_ms", {})
+        passes = parts["forward"] + parts["backward"] if "backward" in parts else None
         beyond = None if passes is None else 100 * (median - passes)
         rows.append([ours["model"], str(ours["width"]), ours["precision"], ours["optimizer"],
                      number(median), *(number(theirs.get(mode)) for mode in MODES),

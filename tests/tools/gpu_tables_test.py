@@ -71,7 +71,7 @@ class Tables(unittest.TestCase):
 class Steps(Tables):
     def test_beside_each_mode_of_the_other_engine(self):
         rows = self.rows({"step-a.json": {"results": [
-            step("basin", "sgd", 4.0, parts_ms={"forward": 1, "passes": 3.0}),
+            step("basin", "sgd", 4.0, parts_ms={"forward": 1.0, "backward": 2.0}),
             step("basin", "sam", 9.0, parts_ms={"forward": 1}),
             step("pytorch eager", "sgd", 8.0), step("pytorch eager", "sam", 16.0),
             step("pytorch compiled", "sgd", 5.0), step("pytorch graph", "sam", 4.5),
