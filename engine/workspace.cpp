@@ -25,11 +25,15 @@ void Point::stand_at(const Arena& parameters, const Arena* buffers) {
 
 void Point::pack(Workspace& work, int part, int parts) {
   work.use_parameters(*parameters_);
+  work.fork_.open();
+  bool aside = false;
   for (int k = part; k < static_cast<int>(program_->nodes.size()); k += parts) {
     if (program_->nodes[k].needs.packed == 0) continue;
-    OpRun run = work.run_of(k, Pass::Forward, this);
+    OpRun run = work.run_of(aside ? work.fork_.side() : work.stream_, k, Pass::Forward, this);
     program_->nodes[k].op->pack(run);
+    aside = !aside;
   }
+  work.fork_.join();
 }
 
 void Point::move_to(const Arena& parameters, const Arena* buffers, Workspace& work) {
@@ -39,7 +43,7 @@ void Point::move_to(const Arena& parameters, const Arena* buffers, Workspace& wo
 }
 
 Workspace::Workspace(const Tape& tape, const Stream& stream)
-    : program_(tape.shared_program()), stream_(stream) {
+    : program_(tape.shared_program()), stream_(stream), fork_(stream) {
   const Program& p = *program_;
   BASIN_CHECK(p.frozen, "[workspace]", "the tape is not frozen: call freeze() first");
   buffer_ = Buffer(stream, p.workspace_bytes);
@@ -66,10 +70,11 @@ void Workspace::bind(const std::string& input, const void* data) {
   bind(slot, data);
 }
 
-OpRun Workspace::run_of(int node, Pass pass, const Point* at, Write mode, Write packed_mode) const {
+OpRun Workspace::run_of(const Stream& stream, int node, Pass pass, const Point* at, Write mode,
+                        Write packed_mode) const {
   std::byte* packed = at == nullptr ? nullptr : at->packed_.data();
   std::byte* running = at == nullptr || at->buffers_ == nullptr ? nullptr : at->buffers_->data();
-  return {stream_, *program_, memory_, node, pass, packed, running, mode, packed_mode};
+  return {stream, *program_, memory_, node, pass, packed, running, mode, packed_mode};
 }
 
 template <class Run>
@@ -110,7 +115,7 @@ void Workspace::forward(const Point& at) {
                 "[forward] " + program_->slots[s].name, "the input has no data: call bind() first");
   }
   for (int k = 0; k < static_cast<int>(program_->nodes.size()); ++k) {
-    OpRun run = run_of(k, Pass::Forward, &at);
+    OpRun run = run_of(stream_, k, Pass::Forward, &at);
     observed(k, Pass::Forward, [&] { program_->nodes[k].op->forward(run); });
   }
   state_ = State::Forwarded;
@@ -139,7 +144,7 @@ void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Wri
   });
   for (int k = static_cast<int>(program_->nodes.size()) - 1; k >= 0; --k) {
     if (!program_->nodes[k].differentiated) continue;
-    OpRun run = run_of(k, Pass::Backward, &at, mode, packed_mode);
+    OpRun run = run_of(stream_, k, Pass::Backward, &at, mode, packed_mode);
     observed(k, Pass::Backward, [&] { program_->nodes[k].op->backward(run); });
   }
   state_ = State::Backwarded;
@@ -149,7 +154,7 @@ void Workspace::unpack(Arena& gradient, Write mode) {
   use_gradient(gradient);
   for (int k = static_cast<int>(program_->nodes.size()) - 1; k >= 0; --k) {
     if (program_->nodes[k].unpack_write == GradientWrite::None) continue;
-    OpRun run = run_of(k, Pass::Backward, nullptr, mode);
+    OpRun run = run_of(stream_, k, Pass::Backward, nullptr, mode);
     program_->nodes[k].op->unpack(run);
   }
 }

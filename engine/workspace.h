@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/replay.h"
+#include "kernels/fork.h"
 
 namespace basin {
 
@@ -74,13 +75,14 @@ class Workspace {
   void check_point(const Point& at, const char* where) const;
   void use_parameters(const Arena& parameters);
   void use_gradient(Arena& gradient);
-  OpRun run_of(int node, Pass pass, const Point* at, Write mode = Write::Overwrite,
-               Write packed_mode = Write::Overwrite) const;
+  OpRun run_of(const Stream& stream, int node, Pass pass, const Point* at,
+               Write mode = Write::Overwrite, Write packed_mode = Write::Overwrite) const;
   template <class Run>
   void observed(int node, Pass pass, const Run& run) const;
 
   std::shared_ptr<const Program> program_;
   Stream stream_;
+  Fork fork_;
   Buffer buffer_, packed_gradient_;
   Memory memory_;
   State state_ = State::Idle;

@@ -339,6 +339,7 @@ void ConvPlan::run(const Stream& stream, const void* x, const void* w, const voi
                    void* workspace) const {
   CudaStream& device = stream.cuda_stream();
   BASIN_CUDA_CALL(cudaSetDevice(device.index));
+  BASIN_CUDA_CALL(cudnnSetStream(device.dnn, device.stream));
   // A pack binds pointers and cannot be changed once it is finalised, so each call has its own.
   Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
   pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, kIds);

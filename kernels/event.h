@@ -31,7 +31,7 @@ class Event {
   Event& operator=(Event&&) = default;
 
   // Marks the end of what the stream has been given so far, instead of what it marked before.
-  void record(const Stream& stream) {
+  void record(const Stream& stream) const {
     BASIN_CHECK(stream.is_cuda() == (event_ != nullptr), "[event] record",
                 "found a stream of another device than the event's");
     if constexpr (kHasCuda) {

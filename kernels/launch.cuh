@@ -25,6 +25,8 @@ struct ConvPlans;  // conv_choice.cu
 
 struct CudaStream {
   CudaStream(int index, Tf32 tf32);
+  // One beside `main`, whose handles it uses, and which outlives it.
+  static std::shared_ptr<CudaStream> open_beside(const CudaStream& main);
   ~CudaStream();
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
@@ -34,11 +36,13 @@ struct CudaStream {
   int multiprocessors = 0;
   cudaStream_t stream = nullptr;
   cublasLtHandle_t blas = nullptr;
-  cudnnHandle_t dnn = nullptr;  // on `stream`
+  cudnnHandle_t dnn = nullptr;
   std::shared_ptr<ConvPlans> conv_plans;
+  std::shared_ptr<CudaStream> side;  // the one beside it, once it was asked for
 
  private:
   CudaStream() = default;
+  bool owns_handles_ = true;
 };
 
 namespace cuda {

@@ -28,6 +28,14 @@ Stream Stream::cuda(int index, Tf32 tf32) {
   fail("--device cuda", "{}", kNotBuilt);
 }
 
+Stream Stream::beside() const {
+  Stream side = *this;
+  if constexpr (kHasCuda) {
+    if (is_cuda()) side.cuda_ = cuda::stream_beside(*cuda_);
+  }
+  return side;
+}
+
 void Stream::synchronize() const {
   if constexpr (kHasCuda) {
     if (is_cuda()) cuda::synchronize(*cuda_);

@@ -46,13 +46,25 @@ CudaStream::CudaStream(int device, Tf32 allowed) : CudaStream() {
   BASIN_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   BASIN_CUDA_CALL(cublasLtCreate(&blas));
   BASIN_CUDA_CALL(cudnnCreate(&dnn));
-  BASIN_CUDA_CALL(cudnnSetStream(dnn, stream));
+}
+
+std::shared_ptr<CudaStream> CudaStream::open_beside(const CudaStream& main) {
+  std::shared_ptr<CudaStream> side(new CudaStream());
+  side->owns_handles_ = false;
+  side->index = main.index;
+  side->tf32 = main.tf32;
+  side->multiprocessors = main.multiprocessors;
+  side->blas = main.blas;
+  side->dnn = main.dnn;
+  BASIN_CUDA_CALL(cudaSetDevice(side->index));
+  BASIN_CUDA_CALL(cudaStreamCreateWithFlags(&side->stream, cudaStreamNonBlocking));
+  return side;
 }
 
 CudaStream::~CudaStream() {
   conv_plans.reset();
-  if (dnn != nullptr) cudnnDestroy(dnn);
-  if (blas != nullptr) cublasLtDestroy(blas);
+  if (owns_handles_ && dnn != nullptr) cudnnDestroy(dnn);
+  if (owns_handles_ && blas != nullptr) cublasLtDestroy(blas);
   if (stream != nullptr) cudaStreamDestroy(stream);
 }
 
@@ -68,6 +80,11 @@ std::shared_ptr<CudaStream> open_stream(int index, Tf32 tf32) {
   BASIN_CHECK(why.empty(), "--device cuda", "device {} cannot run this build (driver: {})", index,
               why);
   return std::make_shared<CudaStream>(index, tf32);
+}
+
+std::shared_ptr<CudaStream> stream_beside(CudaStream& stream) {
+  if (stream.side == nullptr) stream.side = CudaStream::open_beside(stream);
+  return stream.side;
 }
 
 void synchronize(CudaStream& stream) {

@@ -32,6 +32,10 @@ class Stream {
   int device_index() const { return index_; }
   CudaStream& cuda_stream() const { return *cuda_; }
 
+  // Another stream of the device, with the same handles: for work that may run at the same time
+  // (fork.h). This one outlives it. A CPU's is the stream itself.
+  Stream beside() const;
+
   // Waits until everything that was put on the stream has run (at once on a CPU).
   void synchronize() const;
 
@@ -58,6 +62,7 @@ DeviceMemory device_memory(const Stream& stream);
 // The CUDA side of the above (stream.cu).
 namespace cuda {
 std::shared_ptr<CudaStream> open_stream(int index, Tf32 tf32);
+std::shared_ptr<CudaStream> stream_beside(CudaStream& stream);
 void synchronize(CudaStream& stream);
 int device_count();
 std::string device_description(int index);

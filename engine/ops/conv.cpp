@@ -4,6 +4,7 @@
 
 #include "engine/ops.h"
 #include "engine/record.h"
+#include "kernels/fork.h"
 
 namespace basin {
 namespace {
@@ -11,9 +12,10 @@ namespace {
 template <class T>
 struct ConvState final : OpState {
   Conv<T> conv;
+  Fork fork;  // both gradients at once, where the stream has two lanes
   ConvState(const Stream& stream, const ConvShape& shape, ConvPasses passes,
             ConvAlgorithm algorithm)
-      : conv(stream, shape, passes, algorithm) {}
+      : conv(stream, shape, passes, algorithm), fork(stream) {}
 };
 
 template <class T>
@@ -21,12 +23,13 @@ struct ConvOp final : Op {
   ConvShape shape;
   ConvPasses passes;
   ConvAlgorithm algorithm;
-  int64_t scratch, packed, packed_gradient;
+  int64_t scratch, lanes, packed, packed_gradient;  // scratch: of each lane
 
   ConvOp(const ConvShape& shape, ConvPasses passes, ConvAlgorithm algorithm, const Stream* stream)
       : shape(shape), passes(passes), algorithm(algorithm) {
     const Conv<T> conv(*stream, shape, passes, algorithm);
-    scratch = conv.scratch_bytes();
+    scratch = round_up<int64_t>(conv.scratch_bytes(), 256);
+    lanes = stream->is_cuda() ? 2 : 1;
     packed = conv.packed_bytes();
     packed_gradient = conv.packed_gradient_size() * int64_t{sizeof(Wide<T>)};
   }
@@ -34,7 +37,7 @@ struct ConvOp final : Op {
   OpNeeds needs() const override {
     return {.input_in_backward = {true, false},
             .output_in_backward = {false},
-            .scratch = scratch,
+            .scratch = lanes * scratch,
             .packed = packed,
             .packed_gradient = packed_gradient};
   }
@@ -49,15 +52,18 @@ struct ConvOp final : Op {
                                          r.out<T>(), r.scratch());
   }
   void backward(OpRun& r) const override {
-    const Conv<T>& conv = r.state<ConvState<T>>().conv;
+    const auto& [conv, fork] = r.state<ConvState<T>>();
     const T* dy = r.d_out<T>();
+    fork.open();
     if (r.wants(1)) {
-      conv.backward_filter(r.stream, r.in<T>(0), dy, r.d_in<Wide<T>>(1), r.write(1), r.scratch());
+      conv.backward_filter(fork.side(), r.in<T>(0), dy, r.d_in<Wide<T>>(1), r.write(1),
+                           r.scratch());
     }
     if (r.wants(0)) {
       conv.backward_data(r.stream, dy, r.in<Wide<T>>(1), r.packed(), r.d_in<T>(0), r.write(0),
-                         r.scratch());
+                         r.scratch() + (lanes - 1) * scratch);
     }
+    fork.join();
   }
   void unpack(OpRun& r) const override {
     r.state<ConvState<T>>().conv.unpack_gradient(r.stream, r.d_in<Wide<T>>(1),
