@@ -47,7 +47,7 @@ Grid grid_of_chunks(const Stream& stream, const NormShape& shape) {
   return grid_of_blocks(stream, ceil_div(shape.size(), chunk), kTileThreads);
 }
 Grid grid_of_joins(const Stream& stream, int64_t c) {
-  return grid_of_blocks(stream, ceil_div<int64_t>(c, kWarpSize), kJoinThreads);
+  return grid_of_blocks(stream, ceil_div<int64_t>(c, kJoinChannels), kJoinThreads);
 }
 
 template <class T>

@@ -59,7 +59,8 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
   by_width<T>(shape.c, run, dy, s, gamma, beta, ds);
   const F* none = nullptr;
   F* nowhere = nullptr;
-  const Grid joins = grid_of_blocks(stream, ceil_div<int64_t>(shape.c, kWarpSize), kJoinThreads);
+  const Grid joins =
+      grid_of_blocks(stream, ceil_div<int64_t>(shape.c, kJoinChannels), kJoinThreads);
   launch<GradientJoin<F>>(stream, kName, joins, shape.n, shape.c, parts.dgammas, parts.dbetas,
                           dgamma, dbeta, parameter_mode, none, none, 0.0, nowhere, nowhere);
 }

@@ -1,6 +1,7 @@
 // The second stage of the norms' sums over rows: parts in scratch, [parts, c], joined for each
-// channel in float64. Neighbouring threads stand on neighbouring channels; the warps share the
-// parts, and their totals are added up in the order of the warps.
+// channel in float64. Neighbouring threads stand on neighbouring channels, as many as a sector of
+// memory has; the other threads of the block share the parts, in an order that depends on how many
+// parts and threads there are alone.
 #pragma once
 
 #include <cmath>
@@ -10,10 +11,22 @@
 
 namespace basin {
 
-inline constexpr int kJoinThreads = 512;
+inline constexpr int kJoinThreads = 512, kJoinChannels = 8;
+
+struct JoinBounds {
+  static constexpr int kMaxThreads = kJoinThreads, kResidentBlocks = 1;
+};
+
+struct TwoSums {
+  double a, b;
+  BASIN_DEVICE void add(const TwoSums& other) {
+    a += other.a;
+    b += other.b;
+  }
+};
 
 struct JoinShared {
-  double lane[kMaxWarps][kWarpSize];
+  TwoSums warp[kMaxWarps][kJoinChannels];
 };
 
 // A thread's channel of those that a block joins at once, and which of the `lanes` parts it begins
@@ -22,21 +35,40 @@ struct JoinThread {
   int across, lanes, column, lane;
   template <class Block>
   BASIN_DEVICE explicit JoinThread(const Block& block) {
-    across = block.num_threads() < kWarpSize ? block.num_threads() : kWarpSize;
+    across = block.num_threads() < kJoinChannels ? block.num_threads() : kJoinChannels;
     lanes = block.num_threads() / across;
     column = block.thread_rank() % across;
     lane = block.thread_rank() / across;
   }
-  // The sum over part < parts of term(part), to every thread of the column.
+  // The sums over part < parts of the two of term(part), to the column's lane 0.
   template <class Block, class Term>
-  BASIN_DEVICE double sum(Block& block, JoinShared& shared, int64_t parts, const Term& term) const {
-    double own = 0;
-    for (int64_t part = lane; part < parts; part += lanes) own += term(part);
-    block.sync();  // the sum before may still be read
-    shared.lane[lane][column] = own;
+  BASIN_DEVICE TwoSums sum(Block& block, JoinShared& shared, int64_t parts,
+                           const Term& term) const {
+    constexpr int kAtOnce = 8;  // terms on their way from memory
+    TwoSums total = {0, 0};
+    for (int64_t first = lane; first < parts; first += int64_t{kAtOnce} * lanes) {
+      TwoSums terms[kAtOnce];
+      BASIN_UNROLL
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int64_t part = first + int64_t{i} * lanes;
+        terms[i] = term(part < parts ? part : first);
+      }
+      BASIN_UNROLL
+      for (int i = 0; i < kAtOnce; ++i) {
+        if (first + int64_t{i} * lanes < parts) total.add(terms[i]);
+      }
+    }
+    const int threads = block.num_threads() < kWarpSize ? block.num_threads() : kWarpSize;
+    for (int mask = threads / 2; mask >= across; mask /= 2) {
+      total.add({block.shfl_xor(total.a, mask), block.shfl_xor(total.b, mask)});
+    }
+    block.sync();  // the sums before may still be read
+    const int rank = block.thread_rank();
+    if (rank % kWarpSize < across) shared.warp[rank / kWarpSize][column] = total;
     block.sync();
-    double total = 0;
-    for (int k = 0; k < lanes; ++k) total += shared.lane[k][column];
+    for (int w = 1; w < ceil_div(block.num_threads(), kWarpSize); ++w) {
+      if (lane == 0) total.add(shared.warp[w][column]);
+    }
     return total;
   }
 };
@@ -44,7 +76,7 @@ struct JoinThread {
 // mean, rstd and the unbiased variance of batch norm, from the means and sums of squared deviations
 // of each `part_rows` rows.
 template <class F>
-struct MomentJoin {
+struct MomentJoin : JoinBounds {
   using Shared = JoinShared;
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t rows, int64_t part_rows,
@@ -52,26 +84,23 @@ struct MomentJoin {
                                F* mean, F* rstd, F* unbiased_variance) const {
     const JoinThread thread(block);
     const int64_t parts = ceil_div(rows, part_rows);
-    const auto rows_of = [&](int64_t part) {
-      const int64_t left = rows - part * part_rows;
-      return static_cast<double>(left < part_rows ? left : part_rows);
-    };
-    const auto count = static_cast<double>(rows);
+    const auto count = static_cast<double>(rows), share = 1 / count;
     for (int64_t first = block.block_rank() * thread.across; first < c;
          first += block.num_blocks() * thread.across) {
       const int64_t j = first + thread.column;
-      const int64_t own = j < c ? parts : 0;
-      const double m = thread.sum(block, shared, own, [&](int64_t part) {
-        return rows_of(part) * means[part * c + j];
-      }) / count;
-      const double m2 = thread.sum(block, shared, own, [&](int64_t part) {
-        const double d = means[part * c + j] - m;
-        return m2s[part * c + j] + rows_of(part) * d * d;
+      const double pivot = j < c ? means[j] : 0;  // the first part's
+      const TwoSums sums = thread.sum(block, shared, j < c ? parts : 0, [&](int64_t part) {
+        const int64_t left = rows - part * part_rows;
+        const auto of_part = static_cast<double>(left < part_rows ? left : part_rows);
+        const double d = means[part * c + j] - pivot;
+        return TwoSums{of_part * d, m2s[part * c + j] + of_part * d * d};
       });
       if (thread.lane != 0 || j >= c) continue;
-      mean[j] = static_cast<F>(m);
-      rstd[j] = static_cast<F>(1 / std::sqrt(m2 / count + eps));
-      unbiased_variance[j] = static_cast<F>(m2 / (count - 1));
+      const double shift = sums.a * share, raw = sums.b - sums.a * shift;
+      const double m2 = raw < 0 ? 0 : raw;  // NaN stays
+      mean[j] = static_cast<F>(pivot + shift);
+      rstd[j] = 1 / std::sqrt(static_cast<F>(m2 * share + eps));
+      unbiased_variance[j] = static_cast<F>(m2) / static_cast<F>(count - 1);
     }
   }
 };
@@ -81,7 +110,7 @@ struct MomentJoin {
 // null for group norm.
 //   ds = scale (dy - <dy> - xhat <dy xhat>), xhat = (s - mean) rstd, <.> the mean over the rows.
 template <class F>
-struct GradientJoin {
+struct GradientJoin : JoinBounds {
   using Shared = JoinShared;
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t parts, int64_t c,
@@ -92,12 +121,9 @@ struct GradientJoin {
     for (int64_t first = block.block_rank() * thread.across; first < c;
          first += block.num_blocks() * thread.across) {
       const int64_t j = first + thread.column;
-      const int64_t own = j < c ? parts : 0;
-      const double b = thread.sum(block, shared, own, [&](int64_t part) {
-        return static_cast<double>(dgammas[part * c + j]);
-      });
-      const double a = thread.sum(block, shared, own, [&](int64_t part) {
-        return static_cast<double>(dbetas[part * c + j]);
+      const auto [a, b] = thread.sum(block, shared, j < c ? parts : 0, [&](int64_t part) {
+        return TwoSums{static_cast<double>(dbetas[part * c + j]),
+                       static_cast<double>(dgammas[part * c + j])};
       });
       if (thread.lane != 0 || j >= c) continue;
       dgamma[j] = mode == Write::Overwrite ? static_cast<F>(b) : dgamma[j] + static_cast<F>(b);
