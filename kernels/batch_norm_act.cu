@@ -57,7 +57,8 @@ void normalise(const Stream& stream, const char* name, const NormShape& shape,
     launch<NormaliseRows<T, width>>(stream, name, grid_of_chunks<width>(stream, shape),
                                     rows_of(shape), shape.c, in.x, in.residual, in.sum, p, y);
   };
-  by_width<T>(shape.c, run, in.x, in.residual, in.sum, p.mean, p.rstd, p.gamma, p.beta, y);
+  by_width<T, kPackSize<T>>(shape.c, run, in.x, in.residual, in.sum, p.mean, p.rstd, p.gamma,
+                            p.beta, y);
 }
 
 // share: 1 / rows where mean and rstd depend on s, 0 where they are constants.
@@ -72,7 +73,7 @@ void backward(const Stream& stream, const char* name, const NormShape& shape, do
                                    rows_of(shape), batch_part_rows(shape), shape.c, dy, s, p,
                                    w.dgammas(), w.dbetas());
   };
-  by_width<T>(shape.c, sums, dy, s, p.mean, p.rstd, p.gamma, p.beta);
+  by_width<T, kSumWidth>(shape.c, sums, dy, s, p.mean, p.rstd, p.gamma, p.beta);
   launch<GradientJoin<F>>(stream, name, grid_of_joins(stream, shape.c), batch_parts(shape), shape.c,
                           w.dgammas(), w.dbetas(), dgamma, dbeta, parameter_mode, p.gamma, p.rstd,
                           share, w.offset(), w.slope());
@@ -82,7 +83,8 @@ void backward(const Stream& stream, const char* name, const NormShape& shape, do
                                    rows_of(shape), shape.c, dy, s, p, w.offset(), w.slope(), ds,
                                    ds_mode);
   };
-  by_width<T>(shape.c, rows, dy, s, p.mean, p.rstd, p.gamma, p.beta, w.offset(), w.slope(), ds);
+  by_width<T, kPackSize<T>>(shape.c, rows, dy, s, p.mean, p.rstd, p.gamma, p.beta, w.offset(),
+                            w.slope(), ds);
 }
 
 }  // namespace
@@ -106,7 +108,7 @@ void batch_norm_act_forward(const Stream& stream, const NormShape& shape, const 
                                    rows_of(shape), part_rows, shape.c, x, residual, sum, w.means(),
                                    w.m2s());
   };
-  by_width<T>(shape.c, moments, x, residual, sum);
+  by_width<T, kSumWidth>(shape.c, moments, x, residual, sum);
   launch<MomentJoin<F>>(stream, kName, grid_of_joins(stream, shape.c), rows_of(shape), part_rows,
                         shape.c, w.means(), w.m2s(), eps, mean, rstd, unbiased_variance);
   const NormInput<T> s{residual == nullptr ? x : sum, nullptr, nullptr};

@@ -12,9 +12,10 @@
 
 namespace basin {
 
-// Rows of a part: about a thousand parts of a large tensor, 8,192 elements of one strip at least.
+// Rows of a part: 384 parts of a large tensor, so that all of their blocks run at once on an H100
+// (three a multiprocessor), 4,096 elements of one strip at least.
 inline int64_t batch_part_rows(const NormShape& shape) {
-  constexpr int64_t kLeast = 8192, kParts = 1024;
+  constexpr int64_t kLeast = 4096, kParts = 384;
   const int64_t rows = shape.n * shape.positions;
   const int64_t strips = ceil_div<int64_t>(shape.c, kTileChannels);
   const int64_t across = std::min<int64_t>(shape.c, kTileChannels);
@@ -28,7 +29,7 @@ inline int64_t batch_parts(const NormShape& shape) {
 struct Part {
   int64_t index, count;  // of rows
   Strip strip;
-  int64_t offset;  // of the first element that is the thread's
+  int64_t offset;  // of its first row
 
   BASIN_DEVICE static int64_t tasks(int64_t rows, int64_t part_rows, int64_t c, int64_t strip) {
     return ceil_div(rows, part_rows) * ceil_div(c, strip);
@@ -41,7 +42,7 @@ struct Part {
     const int64_t first = index * part_rows;
     count = rows - first < part_rows ? rows - first : part_rows;
     strip = thread.strip(task % strips, c, count);
-    offset = first * c + strip.channel;
+    offset = first * c;
   }
 };
 
@@ -62,8 +63,12 @@ struct ChannelArrays {
 
 // means, m2s: [parts, c], the mean and the sum of squared deviations of each part's rows (and sum).
 template <class T, int W>
-struct BatchMoments : TileBounds {
-  using Shared = WarpValues;
+struct BatchMoments : TileBounds<T, 3> {
+  using F = Wide<T>;
+  struct Shared {
+    ChannelSums sums;
+    F pivot[kTileChannels];
+  };
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t rows, int64_t part_rows,
                                int64_t c, const T* x, const T* residual, T* sum, double* means,
@@ -72,22 +77,28 @@ struct BatchMoments : TileBounds {
     const int64_t tasks = Part::tasks(rows, part_rows, c, thread.channels());
     for (int64_t task = block.block_rank(); task < tasks; task += block.num_blocks()) {
       const Part part(thread, task, rows, part_rows, c);
-      const int64_t chunks = ceil_div<int64_t>(part.count, thread.lanes * kHeldRows);
+      const int64_t chunks = ceil_div<int64_t>(part.count, thread.lanes * kPassRows);
       block.sync();  // what was there may still be read
-      double seen = 0;
+      F pivot[W];
+      Chunk<T, W, kPassRows> s;
       for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-        const auto chunk_rows = thread.template rows_of<kHeldRows>(chunk, part.strip, c);
-        Chunk<T, W, kHeldRows> s;
-        NormInput<T>{x, residual, sum}.from(part.offset).read(chunk_rows, s);
-        shared.add_moments(block, thread, chunk_rows, s, seen);
+        const auto chunk_rows =
+            thread.template rows_of<kPassRows>(chunk, part.strip, c, part.offset);
+        NormInput<T>{x, residual, sum}.read(chunk_rows, s);
+        if (chunk == 0) {
+          choose_pivots(block, thread, chunk_rows, s,
+                        [&](int j, F value) { shared.pivot[thread.channel + j] = value; });
+          BASIN_UNROLL
+          for (int j = 0; j < W; ++j) pivot[j] = shared.pivot[thread.channel + j];
+        }
+        shared.sums.add_moments(block, thread, chunk == 0, chunk_rows, s, pivot);
       }
-      shared.join_moments(block, part.strip, part.count);
-      for (int64_t j = block.thread_rank(); j < part.strip.end - part.strip.begin;
-           j += block.num_threads()) {
-        const int64_t to = part.index * c + part.strip.begin + j;
-        means[to] = shared.first[0][j];
-        m2s[to] = shared.second[0][j];
-      }
+      shared.sums.join(block, part.strip, [&](int k, double a, double b) {
+        const int64_t to = part.index * c + part.strip.begin + k;
+        const double shift = a / static_cast<double>(part.count), m2 = b - a * shift;
+        means[to] = static_cast<double>(shared.pivot[k]) + shift;
+        m2s[to] = m2 < 0 ? 0 : m2;  // NaN stays
+      });
     }
   }
 };
@@ -110,7 +121,7 @@ struct FixedDeviations {
 
 // y = act(norm(s)) (and sum).
 template <class T, int W>
-struct NormaliseRows : TileBounds {
+struct NormaliseRows : TileBounds<T, 3> {
   struct Shared {};
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared&, int64_t rows, int64_t c, const T* x,
@@ -121,19 +132,19 @@ struct NormaliseRows : TileBounds {
     const int64_t tasks = Part::tasks(rows, part_rows, c, thread.channels());
     for (int64_t task = block.block_rank(); task < tasks; task += block.num_blocks()) {
       const Part part(thread, task, rows, part_rows, c);
-      const auto chunk_rows = thread.template rows_of<kPassRows>(0, part.strip, c);
+      const auto chunk_rows = thread.template rows_of<kPassRows>(0, part.strip, c, part.offset);
       Chunk<T, W, kPassRows> s;
-      NormInput<T>{x, residual, sum}.from(part.offset).read(chunk_rows, s);
-      normalise(chunk_rows, s, channels.template of<W>(part.strip.channel), y + part.offset);
+      NormInput<T>{x, residual, sum}.read(chunk_rows, s);
+      normalise(chunk_rows, s, channels.template of<W>(part.strip.channel), y);
     }
   }
 };
 
 // dgammas, dbetas: [parts, c], each part's rows' part of dgamma and dbeta.
 template <class T, int W>
-struct GradientSums : TileBounds {
+struct GradientSums : TileBounds<T, 3> {
   using F = Wide<T>;
-  using Shared = WarpValues;
+  using Shared = ChannelSums;
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t rows, int64_t part_rows,
                                int64_t c, const T* dy, const T* s, const ChannelArrays<F>& channels,
@@ -146,27 +157,25 @@ struct GradientSums : TileBounds {
       const auto p = channels.template of<W>(part.strip.channel);
       block.sync();  // what was there may still be read
       for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-        const auto chunk_rows = thread.template rows_of<kPassRows>(chunk, part.strip, c);
+        const auto chunk_rows =
+            thread.template rows_of<kPassRows>(chunk, part.strip, c, part.offset);
         Chunk<T, W, kPassRows> dys, values;
-        dys.load(chunk_rows, dy + part.offset);
-        values.load(chunk_rows, s + part.offset);
-        shared.add_sums(block, thread, chunk == 0, chunk_rows, dys, values, p);
+        dys.load(chunk_rows, dy);
+        values.load(chunk_rows, s);
+        shared.add_gradients(block, thread, chunk == 0, dys, values, p);
       }
-      shared.join_sums(block, part.strip);
-      for (int64_t j = block.thread_rank(); j < part.strip.end - part.strip.begin;
-           j += block.num_threads()) {
-        const int64_t channel = part.strip.begin + j, to = part.index * c + channel;
-        dgammas[to] =
-            static_cast<F>(static_cast<double>(channels.rstd[channel]) * shared.second[0][j]);
-        dbetas[to] = static_cast<F>(shared.first[0][j]);
-      }
+      shared.join(block, part.strip, [&](int k, double a, double b) {
+        const int64_t channel = part.strip.begin + k, to = part.index * c + channel;
+        dgammas[to] = channels.rstd[channel] * static_cast<F>(b);
+        dbetas[to] = static_cast<F>(a);
+      });
     }
   }
 };
 
 // ds (=, +=) scale * dy - (offset + slope * (s - mean)), dy masked; offset, slope: [c].
 template <class T, int W>
-struct BackwardRows : TileBounds {
+struct BackwardRows : TileBounds<T, 2> {
   using F = Wide<T>;
   struct Shared {};
   template <class Block>
@@ -178,15 +187,15 @@ struct BackwardRows : TileBounds {
     const int64_t tasks = Part::tasks(rows, part_rows, c, thread.channels());
     for (int64_t task = block.block_rank(); task < tasks; task += block.num_blocks()) {
       const Part part(thread, task, rows, part_rows, c);
-      const auto chunk_rows = thread.template rows_of<kPassRows>(0, part.strip, c);
+      const auto chunk_rows = thread.template rows_of<kPassRows>(0, part.strip, c, part.offset);
       Chunk<T, W, kPassRows> dys, values;
-      dys.load(chunk_rows, dy + part.offset);
-      values.load(chunk_rows, s + part.offset);
+      dys.load(chunk_rows, dy);
+      values.load(chunk_rows, s);
       F offsets[W], slopes[W];
       load_parameters(offset + part.strip.channel, offsets);
       load_parameters(slope + part.strip.channel, slopes);
       backward(chunk_rows, dys, values, channels.template of<W>(part.strip.channel), offsets,
-               slopes, ds + part.offset, mode);
+               slopes, ds, mode);
     }
   }
 };

@@ -16,9 +16,9 @@ struct GroupScratch {
 };
 
 // A block for each tile.
-template <int W>
-Grid grid_of_tiles(const Stream& stream, const NormShape& shape, int64_t tile) {
-  return grid_of_blocks(stream, shape.n * ceil_div(shape.c, tile), group_threads<W>(shape, tile));
+template <class T, int W>
+Grid grid_of_tiles(const Stream& stream, const GroupTiling& tiling) {
+  return grid_of_blocks(stream, tiling.tasks(), group_threads<T, W>(tiling));
 }
 
 }  // namespace
@@ -34,12 +34,12 @@ void group_norm_act_forward(const Stream& stream, const NormShape& shape, const 
                             double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
                             void*) {
   const auto run = [&](auto width) {
-    const int64_t tile = group_tile<T, width>(shape);
+    const GroupTiling tiling = group_tiling<T, width>(shape);
     launch<GroupNormForward<T, width>>(
-        stream, "group_norm_act_forward", grid_of_tiles<width>(stream, shape, tile), shape, tile, x,
+        stream, "group_norm_act_forward", grid_of_tiles<T, width>(stream, tiling), tiling, x,
         residual, sum, gamma, beta, eps, floor_of<Wide<T>>(act), y, mean, rstd);
   };
-  by_width<T>(shape.c, run, x, residual, gamma, beta, sum, y);
+  by_width<T, kSumWidth>(shape.c, run, x, residual, gamma, beta, sum, y);
 }
 
 template <class T>
@@ -51,12 +51,12 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
   constexpr const char* kName = "group_norm_act_backward";
   const GroupScratch<F> parts(shape, scratch);
   const auto run = [&](auto width) {
-    const int64_t tile = group_tile<T, width>(shape);
-    launch<GroupNormBackward<T, width>>(stream, kName, grid_of_tiles<width>(stream, shape, tile),
-                                        shape, tile, dy, s, gamma, beta, mean, rstd,
-                                        floor_of<F>(act), ds, ds_mode, parts.dgammas, parts.dbetas);
+    const GroupTiling tiling = group_tiling<T, width>(shape);
+    launch<GroupNormBackward<T, width>>(stream, kName, grid_of_tiles<T, width>(stream, tiling),
+                                        tiling, dy, s, gamma, beta, mean, rstd, floor_of<F>(act),
+                                        ds, ds_mode, parts.dgammas, parts.dbetas);
   };
-  by_width<T>(shape.c, run, dy, s, gamma, beta, ds);
+  by_width<T, kSumWidth>(shape.c, run, dy, s, gamma, beta, ds);
   const F* none = nullptr;
   F* nowhere = nullptr;
   const Grid joins =

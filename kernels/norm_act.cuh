@@ -1,6 +1,6 @@
 // Group norm as bodies. A block of threads takes a tile of one image: all its positions, and whole
 // groups of channels, so many that a row of the tile is a sector of memory (32 bytes) or more. A
-// tile of one chunk, up to 2,048 accesses (32 x 32 positions in sectors), is read once: it stays in
+// tile of one chunk, up to 32 KiB (32 x 32 positions in sectors), is read once: it stays in
 // registers until the statistics are joined. Of a larger tile the other chunks are read again. What
 // a thread adds, and in which order, depends on the sizes, on the width of the accesses and on the
 // number of threads in a block alone.
@@ -15,21 +15,40 @@
 
 namespace basin {
 
-// Channels of a tile for accesses of W values: the more, the fewer its positions.
+// How the images are cut into tiles.
+struct GroupTiling {
+  int64_t n, positions, c;
+  int tiles, channels, width;  // of an image; of a tile, the last may have fewer; of a group
+  double share;                // 1 / the values of a group
+  constexpr int64_t tasks() const { return n * tiles; }
+};
+
+// For accesses of W values: the more channels in a tile, the fewer its positions.
 template <class T, int W>
-int64_t group_tile(const NormShape& shape) {
+GroupTiling group_tiling(const NormShape& shape) {
   const int64_t bytes = shape.positions <= 128 ? 128 : shape.positions <= 256 ? 64 : 32;
-  const int64_t unit = std::lcm(shape.c / shape.groups, int64_t{W});
+  const int64_t width = shape.c / shape.groups, unit = std::lcm(width, int64_t{W});
   const int64_t units = std::max<int64_t>(bytes / int64_t{sizeof(T)} / unit, 1);
-  return std::min(units * unit, shape.c);
+  const int64_t channels = std::min(units * unit, shape.c);
+  return {shape.n,
+          shape.positions,
+          shape.c,
+          static_cast<int>(ceil_div(shape.c, channels)),
+          static_cast<int>(channels),
+          static_cast<int>(width),
+          1 / static_cast<double>(width * shape.positions)};
 }
 
-// Threads of its block: two accesses each, more where it is large.
-template <int W>
-int group_threads(const NormShape& shape, int64_t tile) {
-  int64_t threads = kWarpSize;
-  while (threads < kTileThreads && 2 * threads * W < shape.positions * tile) threads *= 2;
-  return static_cast<int>(threads);
+// Threads of a tile's block. In a large tile each holds what it can, so that all tiles of a
+// network's layer, or half of them, are on an H100 at once; in a small one a quarter of it, so that
+// its few warps have less to do one after the other.
+template <class T, int W>
+int group_threads(const GroupTiling& tiling) {
+  const int64_t accesses = tiling.positions * ceil_div(tiling.channels, W);
+  const auto held = [](int threads) { return kHeldRows<T, W> / (threads < 128 ? 4 : 1); };
+  int threads = kWarpSize;
+  while (threads < kTileThreads && threads * held(threads) < accesses) threads *= 2;
+  return threads;
 }
 
 inline constexpr int kTileGroups = 64;  // at most: 128 bytes of bfloat16, a channel each
@@ -40,130 +59,125 @@ struct GroupTile {
   int64_t offset, first_group;  // of its first element; among all images' groups
   int channels, width, groups;  // width: channels of a group
 
-  BASIN_DEVICE GroupTile(const NormShape& shape, int64_t tile, int64_t task) {
-    const int64_t tiles = ceil_div(shape.c, tile);
-    image = task / tiles;
-    channel = task % tiles * tile;
-    channels = static_cast<int>(shape.c - channel < tile ? shape.c - channel : tile);
-    width = static_cast<int>(shape.c / shape.groups);
+  BASIN_DEVICE GroupTile(const GroupTiling& tiling, int64_t task) {
+    image = task / tiling.tiles;
+    channel = (task - image * tiling.tiles) * tiling.channels;
+    const int64_t left = tiling.c - channel;
+    channels = left < tiling.channels ? static_cast<int>(left) : tiling.channels;
+    width = tiling.width;
     groups = channels / width;
-    offset = image * shape.positions * shape.c + channel;
-    first_group = image * shape.groups + channel / width;
+    offset = image * tiling.positions * tiling.c + channel;
+    first_group = (image * tiling.c + channel) / width;
   }
 
-  // body(group) for each group, a thread each: the same thread for a group every time.
-  template <class Block, class Body>
-  BASIN_DEVICE void each_group(const Block& block, const Body& body) const {
-    for (int g = block.thread_rank(); g < groups; g += block.num_threads()) body(g);
-  }
-  // body(group, first, last, before) for the groups that have channels in the strip: [first, last),
-  // counted from the strip's first; `before` more lie in earlier strips.
+  // body(group, first, last, starts) for the groups that have channels in the strip, a thread each:
+  // [first, last), counted from the strip's first; `starts` where it has none in earlier strips.
   template <class Block, class Body>
   BASIN_DEVICE void each_group(const Block& block, const Strip& strip, const Body& body) const {
-    each_group(block, [&](int g) {
-      const int begin = static_cast<int>(strip.begin), end = static_cast<int>(strip.end);
-      const int first = g * width > begin ? g * width : begin;
-      const int last = (g + 1) * width < end ? (g + 1) * width : end;
-      if (first < last) body(g, first - begin, last - begin, first - g * width);
-    });
+    for (int g = block.thread_rank(); g < groups; g += block.num_threads()) {
+      const int first = g * width > strip.begin ? g * width : strip.begin;
+      const int last = (g + 1) * width < strip.end ? (g + 1) * width : strip.end;
+      if (first < last) body(g, first - strip.begin, last - strip.begin, first == g * width);
+    }
   }
   // to[j] = from[the group of the thread's channel j].
   template <class F, int W>
-  BASIN_DEVICE void spread(const Strip& strip, const F (&from)[kTileGroups], F (&to)[W]) const {
+  BASIN_DEVICE void spread(const Strip& strip, const F* from, F (&to)[W]) const {
     BASIN_UNROLL
-    for (int j = 0; j < W; ++j) to[j] = from[(static_cast<int>(strip.channel) + j) / width];
+    for (int j = 0; j < W; ++j) to[j] = from[(strip.channel + j) / width];
   }
 };
 
-// Where a thread's part of the tile and its addresses take more than half a multiprocessor's
-// registers, they are not spilled: its one block has 32 KiB or more of loads in flight.
-template <class T, int W>
-struct GroupBounds {
-  static constexpr int kMaxThreads = kTileThreads;
-  static constexpr int kResidentBlocks = W > 1 || sizeof(T) > 4 ? 1 : 2;
+// Two sums of each group: its channels' in the strip, then those of all strips so far.
+struct GroupSums {
+  ChannelSums warps;
+  double channel_a[kTileChannels], channel_b[kTileChannels];
+  double a[kTileGroups], b[kTileGroups];
+
+  BASIN_DEVICE void put(int k, double channel_sum_a, double channel_sum_b) {
+    channel_a[k] = channel_sum_a;
+    channel_b[k] = channel_sum_b;
+  }
+  // done(group, a, b), a thread a group. The block meets before and behind it.
+  template <class Block, class Done>
+  BASIN_DEVICE void join(Block& block, const GroupTile& t, const Strip& strip, const Done& done) {
+    block.sync();
+    t.each_group(block, strip, [&](int g, int first, int last, bool starts) {
+      double sum_a = starts ? 0 : a[g], sum_b = starts ? 0 : b[g];
+      for (int k = first; k < last; ++k) {
+        sum_a += channel_a[k];
+        sum_b += channel_b[k];
+      }
+      a[g] = sum_a;
+      b[g] = sum_b;
+      done(g, sum_a, sum_b);
+    });
+    block.sync();
+  }
 };
 
 // y, mean, rstd (and sum).
 template <class T, int W>
-struct GroupNormForward : GroupBounds<T, W> {
+struct GroupNormForward : TileBounds<T, 3> {
   using F = Wide<T>;
   struct Shared {
-    WarpValues channels;
-    double group_mean[kTileGroups], group_m2[kTileGroups];
-    F mean[kTileGroups], rstd[kTileGroups];
+    GroupSums sums;
+    F pivot[kTileGroups], mean[kTileGroups], rstd[kTileGroups];
   };
 
   template <class Block>
-  BASIN_DEVICE void operator()(Block& block, Shared& shared, const NormShape& shape, int64_t tile,
-                               const T* x, const T* residual, T* sum, const F* gamma, const F* beta,
-                               double eps, F floor, T* y, F* mean, F* rstd) const {
-    const TileThread<W> thread(block, tile);
-    const int64_t c = shape.c;
-    const int64_t chunks = ceil_div<int64_t>(shape.positions, thread.lanes * kHeldRows);
-    const int64_t tasks = shape.n * ceil_div(c, tile);
-    for (int64_t task = block.block_rank(); task < tasks; task += block.num_blocks()) {
-      const GroupTile t(shape, tile, task);
-      const NormInput<T> from = NormInput<T>{x, residual, sum}.from(t.offset);
-      const int64_t strips = ceil_div<int64_t>(t.channels, thread.channels());
-      Chunk<T, W, kHeldRows> s;
-      for (int64_t k = 0; k < strips; ++k) {
-        const Strip strip = thread.strip(k, t.channels, shape.positions);
-        block.sync();  // what was there may still be read
-        double seen = 0;
-        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-          const auto rows = thread.template rows_of<kHeldRows>(chunk, strip, c);
-          from.from(strip.channel).read(rows, s);
-          shared.channels.add_moments(block, thread, rows, s, seen);
+  BASIN_DEVICE void operator()(Block& block, Shared& shared, const GroupTiling& tiling, const T* x,
+                               const T* residual, T* sum, const F* gamma, const F* beta, double eps,
+                               F floor, T* y, F* mean, F* rstd) const {
+    constexpr int held_rows = kHeldRows<T, W>;
+    const TileThread<W> thread(block, tiling.channels);
+    const int64_t c = tiling.c, positions = tiling.positions;
+    const int chunks = static_cast<int>(ceil_div<int64_t>(positions, thread.lanes * held_rows));
+    for (int64_t task = block.block_rank(); task < tiling.tasks(); task += block.num_blocks()) {
+      const GroupTile t(tiling, task);
+      const NormInput<T> from = {x, residual, sum};
+      const int strips = ceil_div(t.channels, thread.channels());
+      Chunk<T, W, held_rows> s;
+      for (int k = 0; k < strips; ++k) {
+        const Strip strip = thread.strip(k, t.channels, positions);
+        F pivot[W];
+        for (int chunk = 0; chunk < chunks; ++chunk) {
+          const auto rows = thread.template rows_of<held_rows>(chunk, strip, c, t.offset);
+          from.read(rows, s);
+          if (chunk == 0) {
+            choose_pivots(block, thread, rows, s, [&](int j, F value) {
+              const int g = (strip.channel + j) / t.width;  // its first channel's serves a group
+              if (strip.channel + j == g * t.width) shared.pivot[g] = value;
+            });
+            t.spread(strip, shared.pivot, pivot);
+          }
+          shared.sums.warps.add_moments(block, thread, chunk == 0, rows, s, pivot);
         }
-        shared.channels.join_moments(block, strip, shape.positions);
-        block.sync();
-        join(block, shared, shape.positions, eps, t, strip, mean, rstd);
+        shared.sums.warps.join(block, strip,
+                               [&](int j, double a, double b) { shared.sums.put(j, a, b); });
+        shared.sums.join(block, t, strip, [&](int g, double a, double b) {
+          const double shift = a * tiling.share, raw = b * tiling.share - shift * shift;
+          const double variance = raw < 0 ? 0 : raw;  // NaN stays
+          const F m = static_cast<F>(static_cast<double>(shared.pivot[g]) + shift);
+          const F r = 1 / std::sqrt(static_cast<F>(variance + eps));
+          mean[t.first_group + g] = shared.mean[g] = m;
+          rstd[t.first_group + g] = shared.rstd[g] = r;
+        });
       }
-      block.sync();
-      for (int64_t k = strips - 1; k >= 0; --k) {
-        const Strip strip = thread.strip(k, t.channels, shape.positions);
+      for (int k = strips - 1; k >= 0; --k) {
+        const Strip strip = thread.strip(k, t.channels, positions);
         ThreadParameters<F, W> p;
         t.spread(strip, shared.mean, p.mean);
         t.spread(strip, shared.rstd, p.scale);
         p.load(gamma, beta, floor, t.channel + strip.channel);
-        for (int64_t chunk = chunks - 1; chunk >= 0; --chunk) {
-          const auto rows = thread.template rows_of<kHeldRows>(chunk, strip, c);
+        for (int chunk = chunks - 1; chunk >= 0; --chunk) {
+          const auto rows = thread.template rows_of<held_rows>(chunk, strip, c, t.offset);
           const bool held = k == strips - 1 && chunk == chunks - 1;
-          if (!held) s.load(rows, from.values() + strip.channel);
-          normalise(rows, s, p, y + t.offset + strip.channel);
+          if (!held) s.load(rows, from.values());
+          normalise(rows, s, p, y);
         }
       }
     }
-  }
-
- private:
-  // The moments of the strip's channels joined to those of their groups.
-  template <class Block>
-  BASIN_DEVICE static void join(Block& block, Shared& shared, int64_t positions, double eps,
-                                const GroupTile& t, const Strip& strip, F* mean, F* rstd) {
-    const auto& means = shared.channels.first[0];
-    const auto& m2s = shared.channels.second[0];
-    const auto rows = static_cast<double>(positions);
-    t.each_group(block, strip, [&](int g, int first, int last, int before) {
-      const double now = last - first, all = before + now;
-      double group_mean = 0, m2 = 0;
-      for (int k = first; k < last; ++k) group_mean += means[k];
-      group_mean /= now;
-      for (int k = first; k < last; ++k) {
-        const double d = means[k] - group_mean;
-        m2 += m2s[k] + rows * d * d;
-      }
-      if (before > 0) {
-        const double delta = group_mean - shared.group_mean[g];
-        group_mean = shared.group_mean[g] + delta * (now / all);
-        m2 += shared.group_m2[g] + delta * delta * rows * before * (now / all);
-      }
-      shared.group_mean[g] = group_mean;
-      shared.group_m2[g] = m2;
-      const double variance = m2 > 0 || m2 != m2 ? m2 / (rows * all) : 0;
-      mean[t.first_group + g] = shared.mean[g] = static_cast<F>(group_mean);
-      rstd[t.first_group + g] = shared.rstd[g] = static_cast<F>(1 / std::sqrt(variance + eps));
-    });
   }
 };
 
@@ -171,105 +185,74 @@ struct GroupNormForward : GroupBounds<T, W> {
 // xhat = (s - mean) rstd, g = gamma dy and <.> the mean over the group:
 //   ds = rstd (g - <g> - xhat <g xhat>).
 template <class T, int W>
-struct GroupNormBackward : GroupBounds<T, W> {
+struct GroupNormBackward : TileBounds<T, 2> {
   using F = Wide<T>;
   struct Shared {
-    WarpValues channels;
-    double a[kTileGroups], b[kTileGroups];  // the groups' sums of g and of g * (s - mean)
-    F mean[kTileGroups], rstd[kTileGroups], offset[kTileGroups], slope[kTileGroups];
+    GroupSums sums;  // of g and of g * (s - mean)
+    F offset[kTileGroups], slope[kTileGroups];
   };
 
   template <class Block>
-  BASIN_DEVICE void operator()(Block& block, Shared& shared, const NormShape& shape, int64_t tile,
-                               const T* dy, const T* s, const F* gamma, const F* beta,
-                               const F* mean, const F* rstd, F floor, T* ds, Write mode, F* dgammas,
+  BASIN_DEVICE void operator()(Block& block, Shared& shared, const GroupTiling& tiling, const T* dy,
+                               const T* s, const F* gamma, const F* beta, const F* mean,
+                               const F* rstd, F floor, T* ds, Write mode, F* dgammas,
                                F* dbetas) const {
-    const TileThread<W> thread(block, tile);
-    const int64_t c = shape.c;
-    const int64_t chunks = ceil_div<int64_t>(shape.positions, thread.lanes * kHeldRows);
-    const int64_t tasks = shape.n * ceil_div(c, tile);
-    for (int64_t task = block.block_rank(); task < tasks; task += block.num_blocks()) {
-      const GroupTile t(shape, tile, task);
-      const int64_t strips = ceil_div<int64_t>(t.channels, thread.channels());
-      block.sync();  // the task before may still be reading
-      t.each_group(block, [&](int g) {
-        shared.mean[g] = mean[t.first_group + g];
-        shared.rstd[g] = rstd[t.first_group + g];
-        shared.a[g] = shared.b[g] = 0;
-      });
-      block.sync();
-      Chunk<T, W, kHeldRows> dys, values;
-      for (int64_t k = 0; k < strips; ++k) {
-        const Strip strip = thread.strip(k, t.channels, shape.positions);
-        const auto p = parameters(shared, t, strip, gamma, beta, floor);
-        block.sync();  // what was there may still be read
-        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-          const auto rows = thread.template rows_of<kHeldRows>(chunk, strip, c);
-          dys.load(rows, dy + t.offset + strip.channel);
-          values.load(rows, s + t.offset + strip.channel);
-          shared.channels.add_sums(block, thread, chunk == 0, rows, dys, values, p);
+    constexpr int held_rows = kHeldRows<T, W>;
+    const TileThread<W> thread(block, tiling.channels);
+    const int64_t c = tiling.c, positions = tiling.positions;
+    const int chunks = static_cast<int>(ceil_div<int64_t>(positions, thread.lanes * held_rows));
+    for (int64_t task = block.block_rank(); task < tiling.tasks(); task += block.num_blocks()) {
+      const GroupTile t(tiling, task);
+      const int strips = ceil_div(t.channels, thread.channels());
+      const F* means = mean + t.first_group;
+      const F* rstds = rstd + t.first_group;
+      Chunk<T, W, held_rows> dys, values;
+      const auto load = [&](const auto& rows) {
+        dys.load(rows, dy);
+        values.load(rows, s);
+      };
+      const auto parameters = [&](const Strip& strip) {
+        ThreadParameters<F, W> p;
+        t.spread(strip, means, p.mean);
+        t.spread(strip, rstds, p.scale);
+        p.load(gamma, beta, floor, t.channel + strip.channel);
+        return p;
+      };
+      for (int k = 0; k < strips; ++k) {
+        const Strip strip = thread.strip(k, t.channels, positions);
+        const auto p = parameters(strip);
+        for (int chunk = 0; chunk < chunks; ++chunk) {
+          const auto rows = thread.template rows_of<held_rows>(chunk, strip, c, t.offset);
+          load(rows);
+          shared.sums.warps.add_gradients(block, thread, chunk == 0, dys, values, p);
         }
-        shared.channels.join_sums(block, strip);
-        store_parts(block, shared, c, t, strip, gamma, dgammas, dbetas);
-        block.sync();
-        t.each_group(block, strip, [&](int g, int first, int last, int) {
-          for (int j = first; j < last; ++j) {
-            shared.a[g] += shared.channels.first[0][j];
-            shared.b[g] += shared.channels.second[0][j];
-          }
+        shared.sums.warps.join(block, strip, [&](int j, double a, double b) {
+          const int64_t channel = t.channel + strip.begin + j, part = t.image * c + channel;
+          dgammas[part] = rstds[(strip.begin + j) / t.width] * static_cast<F>(b);
+          dbetas[part] = static_cast<F>(a);
+          const auto weight = static_cast<double>(gamma[channel]);
+          shared.sums.put(j, a * weight, b * weight);
+        });
+        shared.sums.join(block, t, strip, [&](int g, double a, double b) {
+          const auto r = static_cast<double>(rstds[g]);
+          shared.offset[g] = static_cast<F>(r * a * tiling.share);
+          shared.slope[g] = static_cast<F>(r * r * r * b * tiling.share);
         });
       }
       if (ds == nullptr) continue;
-      const double share =
-          1 / (static_cast<double>(t.width) * static_cast<double>(shape.positions));
-      t.each_group(block, [&](int g) {
-        const auto r = static_cast<double>(shared.rstd[g]);
-        shared.offset[g] = static_cast<F>(r * shared.a[g] * share);
-        shared.slope[g] = static_cast<F>(r * r * r * shared.b[g] * share);
-      });
-      block.sync();
-      for (int64_t k = strips - 1; k >= 0; --k) {
-        const Strip strip = thread.strip(k, t.channels, shape.positions);
-        const auto p = parameters(shared, t, strip, gamma, beta, floor);
+      for (int k = strips - 1; k >= 0; --k) {
+        const Strip strip = thread.strip(k, t.channels, positions);
+        const auto p = parameters(strip);
         F offset[W], slope[W];
         t.spread(strip, shared.offset, offset);
         t.spread(strip, shared.slope, slope);
-        for (int64_t chunk = chunks - 1; chunk >= 0; --chunk) {
-          const auto rows = thread.template rows_of<kHeldRows>(chunk, strip, c);
+        for (int chunk = chunks - 1; chunk >= 0; --chunk) {
+          const auto rows = thread.template rows_of<held_rows>(chunk, strip, c, t.offset);
           const bool held = k == strips - 1 && chunk == chunks - 1;
-          if (!held) {
-            dys.load(rows, dy + t.offset + strip.channel);
-            values.load(rows, s + t.offset + strip.channel);
-          }
-          backward(rows, dys, values, p, offset, slope, ds + t.offset + strip.channel, mode);
+          if (!held) load(rows);
+          backward(rows, dys, values, p, offset, slope, ds, mode);
         }
       }
-    }
-  }
-
- private:
-  BASIN_DEVICE static ThreadParameters<F, W> parameters(const Shared& shared, const GroupTile& t,
-                                                        const Strip& strip, const F* gamma,
-                                                        const F* beta, F floor) {
-    ThreadParameters<F, W> p;
-    t.spread(strip, shared.mean, p.mean);
-    t.spread(strip, shared.rstd, p.scale);
-    p.load(gamma, beta, floor, t.channel + strip.channel);
-    return p;
-  }
-
-  // The sums of the strip's channels to scratch, and what the groups' sums add up in their place.
-  template <class Block>
-  BASIN_DEVICE static void store_parts(Block& block, Shared& shared, int64_t c, const GroupTile& t,
-                                       const Strip& strip, const F* gamma, F* dgammas, F* dbetas) {
-    const int begin = static_cast<int>(strip.begin), end = static_cast<int>(strip.end);
-    for (int j = block.thread_rank(); j < end - begin; j += block.num_threads()) {
-      double &a = shared.channels.first[0][j], &b = shared.channels.second[0][j];
-      const int64_t channel = t.channel + begin + j, part = t.image * c + channel;
-      dgammas[part] = static_cast<F>(static_cast<double>(shared.rstd[(begin + j) / t.width]) * b);
-      dbetas[part] = static_cast<F>(a);
-      a *= static_cast<double>(gamma[channel]);
-      b *= static_cast<double>(gamma[channel]);
     }
   }
 };

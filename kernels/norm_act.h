@@ -5,11 +5,11 @@
 //
 // Group norm (Wu and He 2018): mean and var over the positions and channels of each (image, group).
 // Batch norm (Ioffe and Szegedy 2015): over all images and positions of each channel; the biased
-// variance normalises. Statistics are sums of deviations from a running mean, joined in float64
-// (Chan, Golub and LeVeque 1983), never E[x^2] - E[x]^2. With T = bfloat16 the tensors are rounded
-// to it, s too; parameters, statistics and arithmetic are float. The mask of the ReLU is recomputed
-// from s in the backward pass, by the expression of the forward pass; nothing is saved but mean and
-// rstd.
+// variance normalises. Statistics are sums of deviations from a running mean (with CUDA from
+// the mean of some rows), joined in float64 (Chan, Golub and LeVeque 1983), never E[x^2] - E[x]^2.
+// With T = bfloat16 the tensors are rounded to it, s too; parameters, statistics and arithmetic are
+// float. The mask of the ReLU is recomputed from s in the backward pass, by the expression of the
+// forward pass; nothing is saved but mean and rstd.
 #pragma once
 
 #include <limits>

@@ -1,7 +1,8 @@
 // What the norms' bodies share. A block of threads works on a tile, rows of neighbouring channels,
 // in chunks that it holds in registers: a thread has a pack of W channels, the same ones in every
 // row, of up to kRows rows. Sums of a channel go over the thread's rows and over its warp in the
-// type of the arithmetic, then over chunks and warps in float64.
+// type of the arithmetic, then over chunks and warps in float64. Nothing is divided in float64 on
+// the way from a load to its store: that takes hundreds of cycles, in which nothing else moves.
 #pragma once
 
 #include <cstdint>
@@ -15,27 +16,37 @@ namespace basin {
 
 inline constexpr int kTileThreads = 256;  // of a block, at most
 inline constexpr int kTileWarps = kTileThreads / kWarpSize;
-inline constexpr int kTileChannels = 128;  // side by side, at most
+inline constexpr int kTileChannels = 64;  // side by side, at most
 // Threads side by side, at most.
 template <int W>
 inline constexpr int kTileAcross = kTileChannels / W < kWarpSize ? kTileChannels / W : kWarpSize;
-// Rows of a thread: where a chunk is used twice; where it is read, used once and written.
-inline constexpr int kHeldRows = 8, kPassRows = 4;
-// Rows of a second array that are added to them at once.
-template <int W>
-inline constexpr int kAddedRows = W > 4 ? 2 : 4;
+// Rows of a thread where a chunk is used twice: of 128 bytes together, at most.
+template <class T, int W>
+inline constexpr int kHeldRows = W * sizeof(T) == 8 ? 16 : 8;
+inline constexpr int kPassRows = 4;  // where it is read, used once and written
+// Rows of one more array that are added at once where a thread holds kArrays.
+template <int kRows, int kArrays>
+inline constexpr int kAddedRows = kRows > kPassRows ? kRows / (2 * kArrays) : kPassRows;
 
-// Two blocks a multiprocessor: one loads while the other computes.
+// Blocks of a multiprocessor: some load while others compute. Of double's there is one: its values
+// take twice the registers.
+template <class T, int kBlocks>
 struct TileBounds {
-  static constexpr int kMaxThreads = kTileThreads, kResidentBlocks = 2;
+  static constexpr int kMaxThreads = kTileThreads;
+  static constexpr int kResidentBlocks = sizeof(T) > 4 ? 1 : kBlocks;
 };
 
-// body(integral_constant<W>): accesses of 16 bytes where every row of c values of T and every array
-// lies on them, otherwise of one value.
-template <class T, class Body, class... Pointers>
+// Values of an access, at most, where channels are summed: each has sums of its own, which take
+// registers and shuffles.
+inline constexpr int kSumWidth = 4;
+
+// body(integral_constant<W>): accesses of 16 bytes (or kMost values) where every row of c values of
+// T and every array lies on them, otherwise of one value.
+template <class T, int kMost, class Body, class... Pointers>
 void by_width(int64_t c, const Body& body, const Pointers*... pointers) {
-  if (c % kPackSize<T> == 0 && access_of(pointers...) == Access::Packed) {
-    body(std::integral_constant<int, kPackSize<T>>{});
+  constexpr int width = kMost < kPackSize<T> ? kMost : kPackSize<T>;
+  if (c % width == 0 && access_of(pointers...) == Access::Packed) {
+    body(std::integral_constant<int, width>{});
   } else {
     body(std::integral_constant<int, 1>{});
   }
@@ -56,13 +67,14 @@ BASIN_DEVICE void load_parameters(const F* from, F (&to)[W]) {
 // Channels [begin, end) of a tile that is wider than the block of threads, and a thread's part in
 // them: its first channel and the end of its rows. A thread beyond the tile has no rows.
 struct Strip {
-  int64_t begin, end, channel, rows;
+  int begin, end, channel;
+  int64_t rows;
 };
 
 // The rows of a chunk that a thread has: how many, and the offsets of their elements.
 template <int kRows>
 struct ChunkRows {
-  int64_t offset, step;
+  int64_t offset, step;  // 64 bits wide, or the compiler stores each value of a pack by itself
   int count;
   // body(which, its offset) for rows [begin, end) of them. The bounds are constant where it is
   // called, so that the loop unrolls: what it indexes stays in registers.
@@ -84,36 +96,38 @@ struct ChunkRows {
 // ranks differ in the higher bits.
 template <int W>
 struct TileThread {
-  int across = 1, lanes, lane, channel, warp;
+  int across, lanes, lane, channel, warp;
   bool leads;  // its warp, for its channels
 
   template <class Block>
   BASIN_DEVICE TileThread(const Block& block, int64_t channels) {
-    const int threads = block.num_threads();
+    const int threads = block.num_threads(), rank = block.thread_rank();
     const int most = threads < kTileAcross<W> ? threads : kTileAcross<W>;
-    while (across < most && across * W < channels) across *= 2;
-    lanes = threads / across;
-    lane = block.thread_rank() / across;
-    channel = block.thread_rank() % across * W;
-    warp = block.thread_rank() / kWarpSize;
-    leads = block.thread_rank() % kWarpSize < across;
+    int bits = 0;
+    while (1 << bits < most && W << bits < channels) ++bits;
+    across = 1 << bits;
+    lanes = threads >> bits;
+    lane = rank >> bits;
+    channel = (rank & (across - 1)) * W;
+    warp = rank / kWarpSize;
+    leads = rank % kWarpSize < across;
   }
   BASIN_DEVICE int channels() const { return across * W; }
   // Strip `index` of a tile.
   BASIN_DEVICE Strip strip(int64_t index, int64_t tile_channels, int64_t tile_rows) const {
-    const int64_t begin = index * channels(), end = begin + channels();
-    const bool inside = begin + channel < tile_channels;
-    return {begin, end < tile_channels ? end : tile_channels, inside ? begin + channel : begin,
-            inside ? tile_rows : 0};
+    const int begin = static_cast<int>(index) * channels(), all = static_cast<int>(tile_channels);
+    const int end = begin + channels();
+    const bool inside = begin + channel < all;
+    return {begin, end < all ? end : all, inside ? begin + channel : begin, inside ? tile_rows : 0};
   }
-  // Its rows of chunk `index` of the strip, rows being c elements apart.
+  // Its rows of chunk `index` of the strip, rows being c elements apart and the tile beginning at
+  // `offset`.
   template <int kRows>
-  BASIN_DEVICE ChunkRows<kRows> rows_of(int64_t index, const Strip& strip, int64_t c) const {
-    const int64_t first = index * lanes * kRows + lane;
-    int count = 0;
-    BASIN_UNROLL
-    for (int i = 0; i < kRows; ++i) count += first + int64_t{i} * lanes < strip.rows ? 1 : 0;
-    return {first * c, lanes * c, count};
+  BASIN_DEVICE ChunkRows<kRows> rows_of(int64_t index, const Strip& strip, int64_t c,
+                                        int64_t offset) const {
+    const int64_t first = index * lanes * kRows + lane, left = strip.rows - first;
+    const int most = lanes * kRows, part = left < most ? static_cast<int>(left) : most;
+    return {offset + first * c + strip.channel, lanes * c, part > 0 ? ceil_div(part, lanes) : 0};
   }
   // values[j] summed over the threads of the warp that have the channel; each of them gets the sum.
   template <class Block, class F, int N>
@@ -131,6 +145,7 @@ template <class T, int W, int kRows>
 struct Chunk {
   WidePack<T, W> at[kRows] = {};  // where there is no row, nothing
   BASIN_DEVICE void load(const ChunkRows<kRows>& rows, const T* from) {
+    *this = {};
     rows.each([&](int i, int64_t offset) { at[i] = WidePack<T, W>::load(from + offset); });
   }
 };
@@ -140,21 +155,20 @@ template <class T>
 struct NormInput {
   const T *x, *residual;
   T* sum;
-  BASIN_DEVICE NormInput from(int64_t offset) const {
-    if (residual == nullptr) return {x + offset, nullptr, nullptr};
-    return {x + offset, residual + offset, sum + offset};
-  }
   BASIN_DEVICE const T* values() const { return residual == nullptr ? x : sum; }  // of s, once read
   template <int W, int kRows>
   BASIN_DEVICE void read(const ChunkRows<kRows>& rows, Chunk<T, W, kRows>& s) const {
-    s.load(rows, x);
-    if (residual == nullptr) return;
+    if (residual == nullptr) return s.load(rows, x);
+    constexpr int added = kAddedRows<kRows, 1>;
+    s = {};
     BASIN_UNROLL
-    for (int k = 0; k < kRows; k += kAddedRows<W>) {  // few registers hold the residual
-      WidePack<T, W> r[kAddedRows<W>] = {};
-      rows.each(k, k + kAddedRows<W>,
-                [&](int i, int64_t offset) { r[i - k] = WidePack<T, W>::load(residual + offset); });
-      rows.each(k, k + kAddedRows<W>, [&](int i, int64_t offset) {
+    for (int k = 0; k < kRows; k += added) {  // few registers hold the residual
+      WidePack<T, W> r[added] = {};
+      rows.each(k, k + added, [&](int i, int64_t offset) {
+        s.at[i] = WidePack<T, W>::load(x + offset);
+        r[i - k] = WidePack<T, W>::load(residual + offset);
+      });
+      rows.each(k, k + added, [&](int i, int64_t offset) {
         Wide<T> total[W];
         BASIN_UNROLL
         for (int j = 0; j < W; ++j) total[j] = s.at[i][j] + r[i - k][j];
@@ -181,88 +195,92 @@ struct ThreadParameters {
   }
 };
 
-// Two values of each channel of a strip: each warp's, over the rows that it has seen; once joined,
-// those of warp 0 are the block's. Thread k % num_threads joins channel k. The block is to meet
-// before a strip's first chunk, and before a thread reads what others have joined.
-struct WarpValues {
-  double count[kTileWarps];  // rows
-  double first[kTileWarps][kTileChannels], second[kTileWarps][kTileChannels];
-
-  // first, second: the mean and the sum of squared deviations from it. `seen` counts the warp's
-  // rows, from 0 for each strip.
-  template <class Block, class T, int W, int kRows>
-  BASIN_DEVICE void add_moments(Block& block, const TileThread<W>& thread,
+// put(j, pivot) for each of a thread's channels, by one thread a channel: the mean of warp 0's rows
+// of a strip's first chunk, among which there are some. Of deviations from a value that is the mean
+// of m of n rows, the sum of squares is at most 1 + n / m times that of deviations from their mean:
+// float64 subtracts the excess. The block meets behind it.
+template <class Block, class T, int W, int kRows, class Put>
+BASIN_DEVICE void choose_pivots(Block& block, const TileThread<W>& thread,
                                 const ChunkRows<kRows>& rows, const Chunk<T, W, kRows>& s,
-                                double& seen) {
-    using F = Wide<T>;
+                                const Put& put) {
+  using F = Wide<T>;
+  if (thread.warp == 0) {
     F total[W + 1] = {};  // and how many
-    rows.each([&](int i, int64_t) {
+    BASIN_UNROLL
+    for (int i = 0; i < kRows; ++i) {
       BASIN_UNROLL
       for (int j = 0; j < W; ++j) total[j] += s.at[i][j];
-    });
+    }
     total[W] = static_cast<F>(rows.count);
     thread.warp_sum(block, total);
-    const F reciprocal = total[W] > 0 ? 1 / total[W] : 0;
-    F from[W], d[W] = {}, d2[W] = {};
+    if (thread.leads && rows.count > 0) {
+      const F share = 1 / total[W];
+      BASIN_UNROLL
+      for (int j = 0; j < W; ++j) put(j, total[j] * share);
+    }
+  }
+  block.sync();
+}
+
+// Two sums of each channel of a strip: each warp's, over the chunks that it has seen.
+struct ChannelSums {
+  double first[kTileWarps][kTileChannels], second[kTileWarps][kTileChannels];
+
+  // The sums of s - pivot and of its square.
+  template <class Block, class T, int W, int kRows>
+  BASIN_DEVICE void add_moments(Block& block, const TileThread<W>& thread, bool is_first_chunk,
+                                const ChunkRows<kRows>& rows, const Chunk<T, W, kRows>& s,
+                                const Wide<T> (&pivot)[W]) {
+    Wide<T> a[W] = {}, b[W] = {};
     BASIN_UNROLL
-    for (int j = 0; j < W; ++j) from[j] = total[j] * reciprocal;
-    rows.each([&](int i, int64_t) {
+    for (int i = 0; i < kRows; ++i) {
+      const bool present = i < rows.count;
       BASIN_UNROLL
       for (int j = 0; j < W; ++j) {
-        NormElement<F>::moments(s.at[i][j], from[j], d[j], d2[j]);
+        const Wide<T> value = present ? s.at[i][j] : pivot[j];
+        NormElement<Wide<T>>::moments(value, pivot[j], a[j], b[j]);
       }
-    });
-    thread.warp_sum(block, d);
-    thread.warp_sum(block, d2);
-    const auto now = static_cast<double>(total[W]);
-    const double before = seen;
-    seen += now;
-    if (!thread.leads) return;
-    const double share = now > 0 ? 1 / now : 0, weight = now > 0 ? now / seen : 0;
-    BASIN_UNROLL
-    for (int j = 0; j < W; ++j) {
-      double& mean = first[thread.warp][thread.channel + j];
-      double& m2 = second[thread.warp][thread.channel + j];
-      const double old_mean = before > 0 ? mean : 0, old_m2 = before > 0 ? m2 : 0;
-      const double shift = static_cast<double>(d[j]) * share;
-      const double delta = static_cast<double>(from[j]) + shift - old_mean;
-      mean = old_mean + delta * weight;
-      m2 = old_m2 + static_cast<double>(d2[j]) - static_cast<double>(d[j]) * shift +
-           delta * delta * before * weight;
     }
-    if (thread.channel == 0) count[thread.warp] = seen;
+    add(block, thread, is_first_chunk, a, b);
   }
-  template <class Block>
-  BASIN_DEVICE void join_moments(Block& block, const Strip& strip, int64_t rows) {
+
+  // The sums of dy and of dy * (s - mean), dy masked; where there is no row, dy is 0.
+  template <class Block, class T, int W, int kRows>
+  BASIN_DEVICE void add_gradients(Block& block, const TileThread<W>& thread, bool is_first_chunk,
+                                  const Chunk<T, W, kRows>& dy, const Chunk<T, W, kRows>& s,
+                                  const ThreadParameters<Wide<T>, W>& p) {
+    Wide<T> a[W] = {}, b[W] = {};
+    BASIN_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      BASIN_UNROLL
+      for (int j = 0; j < W; ++j) {
+        NormElement<Wide<T>>::sums(dy.at[i][j], s.at[i][j], p.mean[j], p.scale[j], p.shift[j],
+                                   p.floor, a[j], b[j]);
+      }
+    }
+    add(block, thread, is_first_chunk, a, b);
+  }
+
+  // done(k, a, b) with the block's sums of each channel k of the strip, a thread a channel. The
+  // block is to meet before the next strip's are added.
+  template <class Block, class Done>
+  BASIN_DEVICE void join(Block& block, const Strip& strip, const Done& done) const {
     block.sync();
     const int warps = ceil_div(block.num_threads(), kWarpSize);
     for (int k = block.thread_rank(); k < strip.end - strip.begin; k += block.num_threads()) {
-      double mean = 0, m2 = 0;
-      for (int w = 0; w < warps; ++w) mean += count[w] * first[w][k];
-      mean /= static_cast<double>(rows);
+      double a = 0, b = 0;
       for (int w = 0; w < warps; ++w) {
-        const double d = first[w][k] - mean;
-        m2 += second[w][k] + count[w] * d * d;
+        a += first[w][k];
+        b += second[w][k];
       }
-      first[0][k] = mean;
-      second[0][k] = m2;
+      done(k, a, b);
     }
   }
 
-  // first, second: the sums of dy and of dy * (s - mean), dy masked.
-  template <class Block, class T, int W, int kRows>
-  BASIN_DEVICE void add_sums(Block& block, const TileThread<W>& thread, bool is_first_chunk,
-                             const ChunkRows<kRows>& rows, const Chunk<T, W, kRows>& dy,
-                             const Chunk<T, W, kRows>& s, const ThreadParameters<Wide<T>, W>& p) {
-    using F = Wide<T>;
-    F a[W] = {}, b[W] = {};
-    rows.each([&](int i, int64_t) {
-      BASIN_UNROLL
-      for (int j = 0; j < W; ++j) {
-        NormElement<F>::sums(dy.at[i][j], s.at[i][j], p.mean[j], p.scale[j], p.shift[j], p.floor,
-                             a[j], b[j]);
-      }
-    });
+ private:
+  template <class Block, class F, int W>
+  BASIN_DEVICE void add(Block& block, const TileThread<W>& thread, bool is_first_chunk, F (&a)[W],
+                        F (&b)[W]) {
     thread.warp_sum(block, a);
     thread.warp_sum(block, b);
     if (!thread.leads) return;
@@ -272,17 +290,6 @@ struct WarpValues {
       double& all_b = second[thread.warp][thread.channel + j];
       all_a = (is_first_chunk ? 0 : all_a) + static_cast<double>(a[j]);
       all_b = (is_first_chunk ? 0 : all_b) + static_cast<double>(b[j]);
-    }
-  }
-  template <class Block>
-  BASIN_DEVICE void join_sums(Block& block, const Strip& strip) {
-    block.sync();
-    const int warps = ceil_div(block.num_threads(), kWarpSize);
-    for (int k = block.thread_rank(); k < strip.end - strip.begin; k += block.num_threads()) {
-      for (int w = 1; w < warps; ++w) {
-        first[0][k] += first[w][k];
-        second[0][k] += second[w][k];
-      }
     }
   }
 };
@@ -309,14 +316,15 @@ BASIN_DEVICE void backward(const ChunkRows<kRows>& rows, const Chunk<T, W, kRows
                            const Wide<T> (&offset)[W], const Wide<T> (&slope)[W], T* ds,
                            Write mode) {
   using F = Wide<T>;
+  constexpr int added = kAddedRows<kRows, 2>;
   BASIN_UNROLL
-  for (int k = 0; k < kRows; k += kAddedRows<W>) {  // few registers hold what is added to
-    WidePack<T, W> before[kAddedRows<W>] = {};
+  for (int k = 0; k < kRows; k += added) {  // few registers hold what is added to
+    WidePack<T, W> before[added] = {};
     if (mode == Write::Accumulate) {
-      rows.each(k, k + kAddedRows<W>,
+      rows.each(k, k + added,
                 [&](int i, int64_t at) { before[i - k] = WidePack<T, W>::load(ds + at); });
     }
-    rows.each(k, k + kAddedRows<W>, [&](int i, int64_t at) {
+    rows.each(k, k + added, [&](int i, int64_t at) {
       F out[W];
       BASIN_UNROLL
       for (int j = 0; j < W; ++j) {

@@ -121,12 +121,12 @@ void expect_group_bodies(const NormShape& shape, int threads) {
   Guarded<T> sum(size), y(size), ds(c.ds_before);
   Guarded<F> mean(stats), rstd(stats), dgammas(parts), dbetas(parts);
   Guarded<F> dgamma(std::vector<F>(shape.c, F(0.5))), dbeta(std::vector<F>(shape.c, F(0.5)));
-  const int64_t tile = group_tile<T, W>(shape);
+  const GroupTiling tiling = group_tiling<T, W>(shape);
   const F floor = floor_of<F>(o.act);
-  run_blocks<GroupNormForward<T, W>>(3, threads, shape, tile, x.data(), residual.data(), sum.data(),
+  run_blocks<GroupNormForward<T, W>>(3, threads, tiling, x.data(), residual.data(), sum.data(),
                                      gamma.data(), beta.data(), o.eps, floor, y.data(), mean.data(),
                                      rstd.data());
-  run_blocks<GroupNormBackward<T, W>>(3, threads, shape, tile, dy.data(), sum.data(), gamma.data(),
+  run_blocks<GroupNormBackward<T, W>>(3, threads, tiling, dy.data(), sum.data(), gamma.data(),
                                       beta.data(), mean.data(), rstd.data(), floor, ds.data(),
                                       o.mode, dgammas.data(), dbetas.data());
   F* none = nullptr;
