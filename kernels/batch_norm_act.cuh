@@ -79,7 +79,7 @@ struct BatchMoments : TileBounds<T, 3> {
       const Part part(thread, task, rows, part_rows, c);
       const int64_t chunks = ceil_div<int64_t>(part.count, thread.lanes * kPassRows);
       block.sync();  // what was there may still be read
-      F pivot[W];
+      F pivot[W] = {};
       Chunk<T, W, kPassRows> s;
       for (int64_t chunk = 0; chunk < chunks; ++chunk) {
         const auto chunk_rows =

@@ -140,7 +140,7 @@ struct GroupNormForward : TileBounds<T, 3> {
       Chunk<T, W, held_rows> s;
       for (int k = 0; k < strips; ++k) {
         const Strip strip = thread.strip(k, t.channels, positions);
-        F pivot[W];
+        F pivot[W] = {};
         for (int chunk = 0; chunk < chunks; ++chunk) {
           const auto rows = thread.template rows_of<held_rows>(chunk, strip, c, t.offset);
           from.read(rows, s);
