@@ -18,13 +18,14 @@ fail() { echo "gpu_check: $1" >&2 && exit "${2:-1}"; }
 
 pack() { # ARCH
   command -v nvcc > /dev/null || fail "found no nvcc, expected the CUDA Toolkit"
+  rm -rf gpu_pack gpu_pack.tar.gz
   # The programs look for libraries in lib/ beside them. (LD_LIBRARY_PATH would hand ours to PyTorch.)
   cmake --preset cuda -B build/gpu -DCMAKE_CUDA_ARCHITECTURES="$1" -DCMAKE_SKIP_RPATH=ON \
     "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags,-rpath,'\$ORIGIN/lib'" \
     -DCMAKE_GTEST_DISCOVER_TESTS_DISCOVERY_MODE=PRE_TEST > /dev/null || exit 1
   local programs=(basin bench/cuda_bench tests/kernels_tests tests/engine_tests tests/tools_tests)
   cmake --build build/gpu --target "${programs[@]##*/}" || exit 1
-  rm -rf gpu_pack gpu_pack.tar.gz && mkdir -p gpu_pack/lib gpu_pack/data || exit 1
+  mkdir -p gpu_pack/lib gpu_pack/data || exit 1
   local program library
   for program in "${programs[@]}"; do
     cp "build/gpu/$program" gpu_pack/ || exit 1
