@@ -46,6 +46,7 @@ CudaStream::CudaStream(int device, Tf32 allowed) : CudaStream() {
   BASIN_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   BASIN_CUDA_CALL(cublasLtCreate(&blas));
   BASIN_CUDA_CALL(cudnnCreate(&dnn));
+  BASIN_CUDA_CALL(cudnnSetStream(dnn, stream));
 }
 
 std::shared_ptr<CudaStream> CudaStream::open_beside(const CudaStream& main) {
