@@ -1,5 +1,6 @@
 // 2-D convolution (cross-correlation), NHWC, square kernel, equal stride and padding in both
-// directions. Winograd or oneDNN on a CPU, cuDNN on CUDA, plain loops in float64 (reference.h). In
+// directions. Winograd or oneDNN on a CPU, tiles (conv_tile.h) or cuDNN on CUDA, plain loops in
+// float64 (reference.h). In
 // bfloat16 (on a CPU that multiplies it, and on CUDA) the images and their gradients are bfloat16;
 // w and its gradient are float, w rounded where it is packed, dw summed in float (cuDNN rounds each
 // call's sum to bfloat16).
@@ -34,10 +35,11 @@ std::string to_string(const ConvShape& shape);
 enum class ConvPasses { Forward, ForwardAndFilter, All };
 
 // How float32 is convolved: on a CPU Winograd's way (winograd.h) where it fits the shape, or always
-// directly; Auto is Winograd where it also is the faster one. On CUDA the choice is cuDNN's,
-// without its Winograd and Fourier engines for Direct; for Measured it is the fastest engine in any
-// type, timed when a shape is first seen on a stream. Such a one may sum in another order every
-// time (in float32 those are faster by far), and another run may choose another.
+// directly; Auto is Winograd where it also is the faster one. On CUDA Auto and Direct are Basin's
+// tiles, but for Auto's weight gradient of many channels, which is cuDNN's; with TF32 they are the
+// choice of cuDNN, without its Winograd and Fourier engines for Direct. Measured is cuDNN's fastest
+// engine in any type, timed when a shape is first seen on a stream. Such a one may sum in another
+// order every time (in float32 those are faster by far), and another run may choose another.
 enum class ConvAlgorithm { Auto, Winograd, Direct, Measured };
 
 // What any one of the three passes costs at least: two of x, w and y are read, the third written.
@@ -92,7 +94,7 @@ class Conv {
                        Write mode) const;
 
   // The library's name for what runs each pass: "jit:avx512_core | jit:avx512_core | …",
-  // "cudnn engine 12 | 3 | 7 winograd".
+  // "cudnn engine 12 | 3 | 7 winograd", "tile 128x64 | tile 64x32 of 3 parts | tile 64x32".
   std::string description() const;
 
  private:

@@ -65,7 +65,7 @@ std::unique_ptr<ConvBackend<T>> make_strided_pointwise_conv(const Stream& stream
 
 // The CUDA side.
 namespace cuda {
-// cuDNN's (conv_cudnn.cu). T: float, bfloat16.
+// cuDNN's, or Basin's tiles (conv_cuda.cu). T: float, bfloat16.
 template <class T>
 std::unique_ptr<ConvBackend<T>> make_conv(const Stream& stream, const ConvShape& shape,
                                           ConvPasses passes, ConvAlgorithm algorithm);

@@ -8,6 +8,7 @@
 
 #include "kernels/conv_backend.h"
 #include "kernels/conv_choice.h"
+#include "kernels/conv_tile.h"
 #include "kernels/convert.h"
 
 namespace basin::cuda {
@@ -116,14 +117,14 @@ void CudnnConv<T>::backward_filter(const Stream& stream, const T* x, const T* dy
 }  // namespace
 
 template <class T>
-std::unique_ptr<ConvBackend<T>> make_conv(const Stream& stream, const ConvShape& shape,
-                                          ConvPasses passes, ConvAlgorithm algorithm) {
+std::unique_ptr<ConvBackend<T>> make_cudnn_conv(const Stream& stream, const ConvShape& shape,
+                                                ConvPasses passes, ConvAlgorithm algorithm) {
   return std::make_unique<CudnnConv<T>>(stream, shape, passes, algorithm);
 }
 
-template std::unique_ptr<ConvBackend<float>> make_conv(const Stream&, const ConvShape&, ConvPasses,
-                                                       ConvAlgorithm);
-template std::unique_ptr<ConvBackend<bfloat16>> make_conv(const Stream&, const ConvShape&,
-                                                          ConvPasses, ConvAlgorithm);
+template std::unique_ptr<ConvBackend<float>> make_cudnn_conv(const Stream&, const ConvShape&,
+                                                             ConvPasses, ConvAlgorithm);
+template std::unique_ptr<ConvBackend<bfloat16>> make_cudnn_conv(const Stream&, const ConvShape&,
+                                                                ConvPasses, ConvAlgorithm);
 
 }  // namespace basin::cuda
