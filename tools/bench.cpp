@@ -195,7 +195,7 @@ int run_step(Options& o, const CommonOptions& common) {
         "basin bench step --device {} --model {} --width {} --batch {} --optimizer {} {} --repeats "
         "{}{}",
         common.device, o.model, o.width, o.step.batch, o.step.optimizer.name,
-        precision_option(o.step), o.repeats, o.peer.empty() ? "" : " --peer " + o.peer);
+        arithmetic_options(o.step), o.repeats, o.peer.empty() ? "" : " --peer " + o.peer);
     write_file_atomically(o.json, table.json(command).dump(2) + "\n");
   }
   return 0;

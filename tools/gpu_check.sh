@@ -3,7 +3,7 @@
 # compute-sanitizer, and what kernels, steps and an epoch cost beside PyTorch.
 #
 #   tools/gpu_check.sh [PART...]       on a machine with a GPU, nvcc and cuDNN: every part, or these:
-#                                      tests sanitizer kernels steps profile epoch
+#                                      tests sanitizer steps kernels profile epoch
 #   tools/gpu_check.sh --pack [ARCH]   elsewhere: builds for compute capability ARCH (90) into gpu_pack.tar.gz
 #
 # A packed build carries the libraries that the machine with the GPU may lack (oneDNN, {fmt}, …) and
@@ -41,7 +41,7 @@ pack() { # ARCH
   du -h gpu_pack.tar.gz | sed 's/^/packed: /'
 }
 
-parts=(tests sanitizer kernels steps profile epoch)
+parts=(tests sanitizer steps kernels profile epoch)
 case "${1:-}" in
   "") ;;
   --pack) pack "${2:-90}" && exit ;;
@@ -141,7 +141,7 @@ part_sanitizer() {
   local tool
   command -v compute-sanitizer > /dev/null || { note "compute-sanitizer" "not run: not found" && return; }
   for tool in memcheck racecheck initcheck; do
-    shards "$tool" 90 12 'Reduce*:Sam*:Sgd*:*Norm*:Pool*:Loss*:Augment*:Bias*:Convert*-*TheBody*' \
+    shards "$tool" 40 12 'Reduce*:Sam*:Sgd*:*Norm*:Pool*:Loss*:Augment*:Bias*:Convert*-*TheBody*' \
       compute-sanitizer --tool "$tool" --error-exitcode 9 "$(at tests/kernels_tests)"
   done
 }
@@ -151,33 +151,36 @@ part_kernels() {
   run "kernels" 60 "$basin" bench kernels --device cuda --min-time 0.02 --json "$out/kernels.json"
 }
 
-# Steps beside PyTorch's, in turns. Both sides choose convolutions by measuring; PyTorch's compiler is
-# let run beforehand, for all networks at once, so that the turns find its results in its cache.
+# Steps beside PyTorch's, in turns. Both sides choose convolutions by measuring, but for float32, where
+# Basin has its own. PyTorch's compiler runs beforehand, for the first networks all at once, beside the
+# tests: the turns find its results in its cache.
 networks=("resnet18 64" "resnet18_gn 64" "resnet_tiny_gn 16" "resnet18_gn 16" "resnet18 16" "resnet_tiny_gn 64")
 precisions=(tf32 bf16 float32)
 compile_peers() {
-  local network precision model width limit start=$SECONDS
-  limit=$(seconds 120)
+  local network precision model width limit
+  limit=$(seconds 150)
   for network in "${networks[@]:0:3}"; do
     read -r model width <<< "$network"
     for precision in "${precisions[@]}"; do
       printf 'compiled sgd\ncompiled sam\n' | timeout "$limit" "$python" bench/peers/torch_server.py --model "$model" \
-        --width "$width" --batch 128 --threads 4 --device cuda --precision "$precision" &
+        --width "$width" --batch 128 --threads 2 --device cuda --precision "$precision" &
     done
   done
   wait
-  note "PyTorch's compiler" "$((SECONDS - start)) s"
 }
 step() { # MODEL WIDTH PRECISION
-  local name="step-$1-$2-$3" option=(--precision "$3")
-  [ "$3" != tf32 ] || option=(--tf32)
+  local name="step-$1-$2-$3" option=(--convolution measured --precision "$3")
+  case $3 in
+    tf32) option=(--convolution measured --tf32) ;;
+    float32) option=() ;;
+  esac
   run "$name" 60 "$basin" bench step --device cuda --model "$1" --width "$2" --batch 128 "${option[@]}" \
-    --convolution measured --optimizer sgd,sam --repeats 10 --peer pytorch --python "$python" \
+    --optimizer sgd,sam --repeats 10 --peer pytorch --python "$python" \
     --json "$out/$name.json"
 }
 part_steps() {
   local network precision
-  compile_peers > "$out/compile.log" 2>&1
+  [ -z "$compiler" ] || wait "$compiler"
   for network in "${networks[@]}"; do
     # shellcheck disable=SC2086 # a model and its width
     for precision in "${precisions[@]}"; do step $network "$precision"; done
@@ -206,6 +209,8 @@ part_epoch() {
     --optimizer sam --rho 0.1 --augment --epochs 1 --schedule cyclic --lr 0.1 --out "$out/epoch"
 }
 
+compiler=
+if [[ " ${parts[*]} " == *" steps "* ]]; then compile_peers > "$out/compile.log" 2>&1 & compiler=$!; fi
 for part in "${parts[@]}"; do
   case $part in
     tests) part_tests ;;

@@ -23,7 +23,7 @@ struct Options {
 Json results(const Options& o, const StepBench& bench, const StepProfile& profile) {
   const std::string command =
       fmt::format("basin profile --model {} --width {} --batch {} --optimizer {} {}", o.model,
-                  o.width, o.step.batch, o.step.optimizer.name, precision_option(o.step));
+                  o.width, o.step.batch, o.step.optimizer.name, arithmetic_options(o.step));
   Json all = {{"context", measurement_context(o.step.threads, command)},
               {"model", o.model},
               {"width", o.width},

@@ -198,7 +198,7 @@ int run(Options& o, const CommonOptions& common) {
            fmt::format("basin bench scaling --model {} --optimizer {} {} --width {} "
                        "--batch {} --threads {} --batches {} --widths {} --thread-counts {} "
                        "--repeats {}",
-                       o.model, o.step.optimizer.name, precision_option(o.step), o.width,
+                       o.model, o.step.optimizer.name, arithmetic_options(o.step), o.width,
                        o.step.batch, o.step.threads, fmt::join(o.batches, ","),
                        fmt::join(o.widths, ","), fmt::join(o.threads, ","), o.repeats))},
       {"results", results(axes)},

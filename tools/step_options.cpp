@@ -97,8 +97,10 @@ std::string precision_name(const StepOptions& o) {
   return o.tf32 == Tf32::Yes ? "tf32" : choice_name(kPrecision, o.precision);
 }
 
-std::string precision_option(const StepOptions& o) {
-  return o.tf32 == Tf32::Yes ? "--tf32" : "--precision " + precision_name(o);
+std::string arithmetic_options(const StepOptions& o) {
+  const std::string precision = o.tf32 == Tf32::Yes ? "--tf32" : "--precision " + precision_name(o);
+  if (o.convolution == ConvAlgorithm::Auto) return precision;
+  return precision + " --convolution " + choice_name(kConvolution, o.convolution);
 }
 
 nlohmann::ordered_json configuration(const StepOptions& step) {

@@ -31,8 +31,8 @@ void add_batch_option(CLI::App& command, StepOptions& options);
 void add_step_options(CLI::App& command, StepOptions& options);
 // "float32", "tf32", "bf16"
 std::string precision_name(const StepOptions& options);
-// As the command line has it: "--tf32", "--precision bf16".
-std::string precision_option(const StepOptions& options);
+// As the command line has it: "--tf32", "--precision bf16 --convolution measured".
+std::string arithmetic_options(const StepOptions& options);
 // The options by their names on the command line.
 nlohmann::ordered_json configuration(const StepOptions& options);
 
