@@ -3,7 +3,7 @@
 # compute-sanitizer, and what kernels, steps and an epoch cost beside PyTorch.
 #
 #   tools/gpu_check.sh [PART...]       on a machine with a GPU, nvcc and cuDNN: every part, or these:
-#                                      tests sanitizer steps kernels profile epoch
+#                                      tests sanitizer epoch kernels steps profile
 #   tools/gpu_check.sh --pack [ARCH]   elsewhere: builds for compute capability ARCH (90) into gpu_pack.tar.gz
 #
 # A packed build carries the libraries that the machine with the GPU may lack (oneDNN, {fmt}, …) and
@@ -41,7 +41,7 @@ pack() { # ARCH
   du -h gpu_pack.tar.gz | sed 's/^/packed: /'
 }
 
-parts=(tests sanitizer steps kernels profile epoch)
+parts=(tests sanitizer epoch kernels steps profile)
 case "${1:-}" in
   "") ;;
   --pack) pack "${2:-90}" && exit ;;
@@ -141,14 +141,14 @@ part_sanitizer() {
   local tool
   command -v compute-sanitizer > /dev/null || { note "compute-sanitizer" "not run: not found" && return; }
   for tool in memcheck racecheck initcheck; do
-    shards "$tool" 40 12 'Reduce*:Sam*:Sgd*:*Norm*:Pool*:Loss*:Augment*:Bias*:Convert*-*TheBody*' \
+    shards "$tool" $(((deadline - SECONDS) / 8)) 12 'Reduce*:Sam*:Sgd*:*Norm*:Pool*:Loss*:Augment*:Bias*:Convert*-*TheBody*' \
       compute-sanitizer --tool "$tool" --error-exitcode 9 "$(at tests/kernels_tests)"
   done
 }
 
 # Each kernel beside the copy.
 part_kernels() {
-  run "kernels" 60 "$basin" bench kernels --device cuda --min-time 0.02 --json "$out/kernels.json"
+  run "kernels" 60 "$basin" bench kernels --device cuda --min-time 0.005 --json "$out/kernels.json"
 }
 
 # Steps beside PyTorch's, in turns. Both sides choose convolutions by measuring, but for float32, where
@@ -180,7 +180,6 @@ step() { # MODEL WIDTH PRECISION
 }
 part_steps() {
   local network precision
-  [ -z "$compiler" ] || wait "$compiler"
   for network in "${networks[@]}"; do
     # shellcheck disable=SC2086 # a model and its width
     for precision in "${precisions[@]}"; do step $network "$precision"; done
@@ -211,14 +210,18 @@ part_epoch() {
 
 compiler=
 if [[ " ${parts[*]} " == *" steps "* ]]; then compile_peers > "$out/compile.log" 2>&1 & compiler=$!; fi
+alone() { # the compiler has ended: what is timed has the machine to itself
+  [ -z "$compiler" ] || wait "$compiler"
+  compiler=
+}
 for part in "${parts[@]}"; do
   case $part in
     tests) part_tests ;;
     sanitizer) part_sanitizer ;;
-    kernels) part_kernels ;;
-    steps) part_steps ;;
-    profile) part_profile ;;
-    epoch) part_epoch ;;
+    epoch) alone && part_epoch ;;
+    kernels) alone && part_kernels ;;
+    steps) alone && part_steps ;;
+    profile) alone && part_profile ;;
   esac
 done
 {
