@@ -76,7 +76,7 @@ PARTS = {"forward": BLUE, "backward": "#56B4E9", "norm, ascent, descent": "#009E
 
 
 def step_bars(results):
-    """The bars of one network's SAM step: (label, milliseconds by part), PyTorch's best mode last."""
+    """The bars of one network's SAM step: (label, median, milliseconds by part), PyTorch's best mode last."""
     bars, peers = [], []
     for r in results:
         if r["optimizer"] != "sam":
@@ -86,10 +86,10 @@ def step_bars(results):
             continue
         p = r["parts_ms"]
         parts = [p["forward"], p["backward"], p["norm"] + p["ascent"] + p["descent"]]
-        bars.append(("Basin", parts + [max(0.0, r["median_ms"] - sum(parts))]))
+        bars.append(("Basin", r["median_ms"], parts + [max(0.0, r["median_ms"] - sum(parts))]))
     if peers:
         best = min(peers, key=lambda r: r["median_ms"])
-        bars.append((best["engine"].replace("pytorch", "PyTorch,"), [best["median_ms"]]))
+        bars.append((best["engine"].replace("pytorch", "PyTorch,"), best["median_ms"], [best["median_ms"]]))
     return bars
 
 
@@ -99,26 +99,26 @@ def plot_step(args):
     figure, axes = plt.subplots(len(runs), 1, figsize=(9, 0.5 + 0.95 * len(runs)), squeeze=False)
     for axis, run in zip(axes[:, 0], runs):
         bars = step_bars(run["results"])[::-1]
-        for y, (label, parts) in enumerate(bars):
+        for y, (_, median, parts) in enumerate(bars):
             left = 0.0
             for value, (part, color) in zip(parts, PARTS.items()):
                 axis.barh(y, value, left=left, height=0.7, color=color if len(parts) > 1 else ORANGE)
                 left += value
-            text = f"{left:.0f} ms" if left >= 100 else f"{left:.3g} ms"
+            text = f"{median:.0f} ms" if median >= 100 else f"{median:#.3g} ms"
             axis.annotate(text, (left, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
         first = run["results"][0]
-        axis.set_title(f"{first['model']}, width {first['width']}, batch {first['batch']}", fontsize=9, loc="left",
-                       pad=2)
-        axis.set_yticks(range(len(bars)), [label for label, _ in bars], fontsize=8)
+        axis.set_title(f"{first['model']}, width {first['width']}, batch {first['batch']}, {first['precision']}",
+                       fontsize=9, loc="left", pad=2)
+        axis.set_yticks(range(len(bars)), [label for label, _, _ in bars], fontsize=8)
         axis.tick_params(axis="x", labelsize=7)
         axis.margins(x=0.12)
         axis.spines[["top", "right"]].set_visible(False)
     handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in PARTS.values()]
-    figure.legend(handles, PARTS, ncol=4, frameon=False, fontsize=8, loc="upper right")
+    figure.legend(handles, PARTS, ncol=4, frameon=False, fontsize=8, loc="lower right")
     context = runs[0]["context"]
-    figure.suptitle(f"a SAM step on {context['processor']}, {context['threads']} threads, {context['date']}",
-                    fontsize=9, x=0.01, ha="left")
-    figure.tight_layout(rect=(0, 0, 1, 0.98))
+    where = context["gpu"] if "gpu" in context else f"{context['processor']}, {context['threads']} threads"
+    figure.suptitle(f"a SAM step on {where}, {context['date']}", fontsize=9, x=0.01, ha="left")
+    figure.tight_layout(rect=(0, 0.03, 1, 0.98))
     save(figure, args.out)
 
 
