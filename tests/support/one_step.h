@@ -55,10 +55,10 @@ inline std::vector<double> values_of(const Stream& stream, const Arena& arena) {
   return all;
 }
 
-// The step of a network of options.batch images at a learning rate of 0.1; `steps` of them.
+// A step of a network of options.batch images at a learning rate of 0.1. `seed` is of its weights.
 inline OneStep one_step(const Stream& stream, const std::string& model, int64_t width, DType dtype,
-                        const StepOptions& options, int steps = 1) {
-  TrainState state(stream, {.name = model, .width = width}, dtype, options, 5);
+                        const StepOptions& options, uint64_t seed = 5) {
+  TrainState state(stream, {.name = model, .width = width}, dtype, options, seed);
   const PatternBatch batch = pattern_batch(options.batch);
   const Buffer images =
       dispatch(dtype, [&]<class T>(T) { return placed<T>(stream, batch.images); });
@@ -75,9 +75,7 @@ inline OneStep one_step(const Stream& stream, const std::string& model, int64_t 
     BatchReplay& replay;
     std::vector<double> losses, logits;
   } passes(*state.replay);
-  for (int i = 0; i < steps; ++i) {
-    state.optimizer->step(passes, state.weights, reinterpret_cast<const double*>(rate.data()));
-  }
+  state.optimizer->step(passes, state.weights, reinterpret_cast<const double*>(rate.data()));
   Arena epsilon = state.weights.sibling(stream);
   state.optimizer->epsilon(epsilon);
   return {passes.losses,
