@@ -98,7 +98,7 @@ std::string precision_name(const StepOptions& o) {
 }
 
 std::string arithmetic_options(const StepOptions& o) {
-  const std::string precision = o.tf32 == Tf32::Yes ? "--tf32" : "--precision " + precision_name(o);
+  std::string precision = o.tf32 == Tf32::Yes ? "--tf32" : "--precision " + precision_name(o);
   if (o.convolution == ConvAlgorithm::Auto) return precision;
   return precision + " --convolution " + choice_name(kConvolution, o.convolution);
 }
