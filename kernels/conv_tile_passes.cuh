@@ -1,5 +1,5 @@
 // The three passes of a float32 convolution by tiles, and the sum of parts where k was split. A
-// block has one tile of one problem, and one part of k; grids are made by conv_tile.h.
+// block has one tile of one problem, and one part of k; grids are made by conv_tile.cu.
 #pragma once
 
 #include <cstdint>
