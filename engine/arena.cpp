@@ -68,15 +68,16 @@ int64_t Layout::count() const {
   return n;
 }
 
-Arena::Arena(const Stream& stream, LayoutPtr layout, DType dtype)
+Arena::Arena(const Stream& stream, LayoutPtr layout, DType dtype, int64_t groups)
     : layout_(std::move(layout)),
       dtype_(dtype),
-      buffer_(stream, layout_->size() * dtype_size(dtype)) {
+      groups_(groups),
+      buffer_(stream, groups * layout_->size() * dtype_size(dtype)) {
   zero(stream, buffer_.data(), buffer_.bytes());
 }
 
-Tensor Arena::view(const LayoutEntry& entry) const {
-  return {buffer_.data() + entry.offset * dtype_size(dtype_), entry.shape, dtype_, device()};
+Tensor Arena::view(const LayoutEntry& entry, int64_t group) const {
+  return {data(group) + entry.offset * dtype_size(dtype_), entry.shape, dtype_, device()};
 }
 
 Tensor Arena::view(const std::string& name) const {
@@ -84,17 +85,20 @@ Tensor Arena::view(const std::string& name) const {
 }
 
 void Arena::copy_from(const Stream& stream, const Arena& other) {
-  BASIN_CHECK(layout_ == other.layout_ && dtype_ == other.dtype_ && device() == other.device(),
+  BASIN_CHECK(layout_ == other.layout_ && dtype_ == other.dtype_ && groups_ == other.groups_ &&
+                  device() == other.device(),
               "[copy] arena", "found another layout, type or device than the destination's");
-  dispatch(dtype_,
-           [&]<class T>(T) { map<T, Copy<T>>(stream, {}, size(), {other.as<T>()}, {as<T>()}); });
+  dispatch(dtype_, [&]<class T>(T) {
+    map<T, Copy<T>>(stream, {}, groups_ * size(), {other.as<T>()}, {as<T>()});
+  });
 }
 
-std::vector<double> Arena::read(const Stream& stream, const LayoutEntry& entry) const {
+std::vector<double> Arena::read(const Stream& stream, const LayoutEntry& entry,
+                                int64_t group) const {
   std::vector<double> values(static_cast<size_t>(entry.size));
   dispatch(dtype_, [&]<class T>(T) {
     std::vector<T> stored(values.size());
-    copy_to_host(stream, stored.data(), view(entry).data, entry.size * int64_t{sizeof(T)});
+    copy_to_host(stream, stored.data(), view(entry, group).data, entry.size * int64_t{sizeof(T)});
     for (int64_t i = 0; i < entry.size; ++i) values[i] = stored[entry.stored_index(i)];
   });
   return values;

@@ -64,32 +64,38 @@ using LayoutPtr = std::shared_ptr<const Layout>;
 class Arena {
  public:
   Arena() = default;
-  // Zero-filled, on the stream's device.
-  Arena(const Stream& stream, LayoutPtr layout, DType dtype);
+  // Zero-filled, on the stream's device. `groups`: so many sets of parameters, one behind the other
+  // (m-SAM: a point, or a gradient, of each group of examples).
+  Arena(const Stream& stream, LayoutPtr layout, DType dtype, int64_t groups = 1);
 
   const LayoutPtr& layout() const { return layout_; }
   DType dtype() const { return dtype_; }
   DeviceKind device() const { return buffer_.device(); }
-  int64_t size() const { return layout_ ? layout_->size() : 0; }
-  std::byte* data() const { return buffer_.data(); }
+  int64_t groups() const { return groups_; }
+  int64_t size() const { return layout_ ? layout_->size() : 0; }  // of one group
+  int64_t bytes() const { return buffer_.bytes(); }               // of all
+  std::byte* data(int64_t group = 0) const {
+    return buffer_.data() + group * size() * dtype_size(dtype_);
+  }
   template <class T>
-  T* as() const {
-    return reinterpret_cast<T*>(buffer_.data());
+  T* as(int64_t group = 0) const {
+    return reinterpret_cast<T*>(data(group));
   }
   Tensor view(const std::string& name) const;
-  Tensor view(const LayoutEntry& entry) const;
+  Tensor view(const LayoutEntry& entry, int64_t group = 0) const;
 
-  // A zero-filled arena of the same layout, type and device.
+  // A zero-filled arena of the same layout, type and device, of one group.
   Arena sibling(const Stream& stream) const { return Arena(stream, layout_, dtype_); }
   void copy_from(const Stream& stream, const Arena& other);
 
   // One tensor in PyTorch's order, to and from the host, as float64 or float32 values.
-  std::vector<double> read(const Stream& stream, const LayoutEntry& entry) const;
+  std::vector<double> read(const Stream& stream, const LayoutEntry& entry, int64_t group = 0) const;
   void write(const Stream& stream, const LayoutEntry& entry, std::span<const double> values);
 
  private:
   LayoutPtr layout_;
   DType dtype_ = DType::Float32;
+  int64_t groups_ = 1;
   Buffer buffer_;
 };
 

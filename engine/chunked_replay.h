@@ -7,6 +7,7 @@
 #pragma once
 
 #include "engine/batch_replay.h"
+#include "engine/replay_part.h"
 
 namespace basin {
 
@@ -23,30 +24,18 @@ class ChunkedReplay final : public BatchReplay {
   PassResult finished() const override { return result_; }
   std::vector<double> logits() const override { return logits_; }
   int64_t bytes() const override;
-  const Program& program() const override { return main_.tape->program(); }
+  const Program& program() const override { return parts_[0].tape->program(); }
   int replayers() const override { return replayers_; }
-  int64_t chunk() const override { return main_.size; }
+  int64_t chunk() const override { return parts_[0].size; }
   int64_t examples(int thread, int64_t nth) const override;
   void observe(const std::function<ReplayObserver*(int thread)>& observer_of) override;
 
  private:
-  // A tape of `size` examples, with a workspace for each thread that replays it.
-  struct Part {
-    int64_t size = 0;
-    std::unique_ptr<Tape> tape;
-    std::unique_ptr<Point> point;
-    std::vector<std::unique_ptr<Workspace>> workspaces;
-  };
-
-  Part record(const RecordNetwork& network, const Arena& parameters, int64_t size);
-  // Of the threads [first_thread, last_thread).
-  void add_workspaces(Part& part, int first_thread, int last_thread);
+  ReplayPart record(const RecordNetwork& network, const Arena& parameters, int64_t size);
   void pass(const Arena& at, Arena* gradient, Track track);
   void replay_chunk(int64_t chunk, int thread, bool tracks, Arena* gradient, Write mode,
                     Write packed_mode);
-  void collect(const Arena& at, Arena& gradient);
-  template <class Body>
-  void on_threads(const Body& body);
+  ReplayPart& part_of(int64_t chunk) { return parts_[chunk < full_ ? 0 : 1]; }
 
   ReplayOptions options_;
   Stream stream_;  // all threads inside one kernel
@@ -54,12 +43,11 @@ class ChunkedReplay final : public BatchReplay {
   int replayers_;  // threads that replay chunks of their own
   DType dtype_;
   Arena* buffers_;
-  Part main_, tail_;
-  int64_t full_;  // chunks of main_.size; the rest, if any, is one chunk of tail_
+  std::vector<ReplayPart> parts_;  // the second, if any, of the rest: one smaller chunk
+  int64_t full_;                   // chunks of the first part
   int64_t classes_ = 0;
-  std::vector<Arena> partial_;  // the gradients of threads 1, 2, …
+  PartialGradients partial_;
   std::vector<double> chunk_loss_, chunk_correct_, partials_;
-  std::vector<const void*> parts_;
   std::vector<double> logits_;
   const std::byte* images_ = nullptr;
   const int32_t* labels_ = nullptr;

@@ -2,12 +2,15 @@
 // optim do not know each other; they meet here.
 #pragma once
 
-#include "engine/arena.h"
+#include "engine/ascent.h"
 
 namespace basin {
 
 // Whether a pass moves the running statistics of batch norm.
 enum class Track { No, Yes };
+struct StepTracks {
+  Track first, last;  // of the passes of a step
+};
 
 class Objective {
  public:
@@ -16,6 +19,16 @@ class Objective {
   // whole. Neither `at` nor anything else but the gradient (and, with Track::Yes, the running
   // statistics) changes.
   virtual void differentiate(const Arena& at, Arena& gradient, Track track) = 0;
+
+  // Into how many groups m-SAM cuts the batch; 1: it is one.
+  virtual int64_t groups() const { return 1; }
+  // Of several groups: gradient = the mean over the groups, by their sizes, of the gradient of a
+  // group's mean loss at the point of its own that `ascent` makes of its gradients from `weights`
+  // on.
+  virtual void differentiate_perturbed(const Arena& /*weights*/, const Ascent& /*ascent*/,
+                                       Arena& /*gradient*/, StepTracks /*tracks*/) {
+    fail("[objective]", "found one group of examples, expected several");
+  }
 };
 
 }  // namespace basin
