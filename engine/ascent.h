@@ -7,17 +7,20 @@
 
 namespace basin {
 
+// Whether an ascent keeps eps between its moves.
+enum class KeepEpsilon { No, Yes };
+
 // The memory of an ascent of some groups of examples.
 struct AscentSpace {
-  // `moves`: of the ascent (below).
-  AscentSpace(const Stream& stream, LayoutPtr layout, DType dtype, int64_t groups, int moves);
+  AscentSpace(const Stream& stream, LayoutPtr layout, DType dtype, int64_t groups,
+              KeepEpsilon keep);
   int64_t bytes() const;
 
-  Arena gradient, point;  // of each group
-  Arena epsilon;          // of each group, where an ascent has several moves; else empty
-  Buffer squared_norms;   // float64: of each group's gradient, then those of epsilon
-  Buffer partials;        // float64: scratch
-  int64_t first_group = 0;  // of the batch's: for messages
+  Arena point;              // of each group
+  Arena epsilon;            // of each group, where it is kept; else empty
+  Buffer squared_norms;     // float64: of each group's gradient, then those of epsilon
+  Buffer partials;          // float64: scratch
+  int64_t first_group = -1;  // of a batch cut into groups: for messages
 };
 
 class Ascent {
@@ -25,10 +28,12 @@ class Ascent {
   virtual ~Ascent() = default;
   // How many gradients it takes before the last one: at w, then at the points between.
   virtual int moves() const = 0;
-  // space.point <- move k of each group, by space.gradient: kernels on `stream` only. On a CPU a
-  // gradient that is not finite is an Error(Run) that names its group and parameter.
-  virtual void move(const Stream& stream, int k, const Arena& weights,
+  // space.point <- move k of each group, by its gradient: kernels on `stream` only.
+  virtual void move(const Stream& stream, int k, const Arena& weights, const Arena& gradient,
                     AscentSpace& space) const = 0;
+  // out = point - w of each group as it was computed, after its last move; `gradient`: of the first.
+  virtual void epsilon(const Stream& stream, const Arena& gradient, const AscentSpace& space,
+                       Arena& out) const = 0;
 };
 
 }  // namespace basin

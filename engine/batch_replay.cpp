@@ -2,6 +2,7 @@
 
 #include "engine/chunked_replay.h"
 #include "engine/device_replay.h"
+#include "engine/group_replay.h"
 
 namespace basin {
 
@@ -9,6 +10,12 @@ std::unique_ptr<BatchReplay> make_replay(const Stream& stream, const RecordNetwo
                                          const Arena& parameters, Arena* buffers,
                                          const ReplayOptions& options) {
   BASIN_CHECK(options.batch >= 1, "batch", "found {}, expected at least 1", options.batch);
+  BASIN_CHECK(options.microbatch >= 0 && options.microbatch <= options.batch, "--microbatch",
+              "found {}, expected 1 to the batch of {} examples", options.microbatch,
+              options.batch);
+  if (options.microbatch > 0 && options.microbatch < options.batch) {
+    return std::make_unique<GroupReplay>(stream, network, parameters, buffers, options);
+  }
   if (stream.is_cuda()) {
     return std::make_unique<DeviceReplay>(stream, network, parameters, buffers, options);
   }

@@ -17,6 +17,10 @@ using RecordNetwork = std::function<Variable(Tape&, const Variable& images)>;
 
 struct ReplayOptions {
   int64_t batch = 128;
+  // m-SAM: the examples of a group that has a point of its own, the last group's being the rest; 0,
+  // or the batch: it is one group.
+  int64_t microbatch = 0;
+  KeepEpsilon epsilon = KeepEpsilon::No;  // of the ascent that such a group makes
   int64_t h = 32, w = 32, c = 3;
   Mode mode = Mode::Training;
   Differentiate differentiate = Differentiate::Yes;
@@ -37,9 +41,12 @@ class BatchReplay : public Objective {
 
   // Of the last pass, in the stream's memory.
   virtual const PassResult* result() const = 0;
+  // Of the first pass (at w) of the last differentiate_perturbed(); elsewhere of the last pass.
+  virtual const PassResult* first_result() const { return result(); }
   // The same on the host, when the pass has run.
   virtual PassResult finished() const = 0;
-  virtual std::vector<double> logits() const = 0;  // [batch, classes]; each chunk's last values
+  // [batch, classes]: each chunk's last values; of groups, those at w.
+  virtual std::vector<double> logits() const = 0;
 
   // Bytes of all workspaces, packed weights and partial gradients together.
   virtual int64_t bytes() const = 0;
@@ -54,7 +61,8 @@ class BatchReplay : public Objective {
   virtual void observe(const std::function<ReplayObserver*(int thread)>& observer_of) = 0;
 };
 
-// Replays the fast way of the stream's device: a CPU's is ChunkedReplay, CUDA's DeviceReplay.
+// Replays the fast way of the stream's device: a CPU's is ChunkedReplay, CUDA's DeviceReplay; a
+// batch of several groups is replayed by a GroupReplay on either.
 // `parameters` and `buffers` (null where there are none) give the layouts; `buffers` are also the
 // running statistics of every pass.
 std::unique_ptr<BatchReplay> make_replay(const Stream& stream, const RecordNetwork& network,

@@ -82,8 +82,14 @@ void put_arena(TensorFile& file, const std::string& prefix, const Stream& stream
                const Arena& arena) {
   for (const LayoutEntry& entry : arena.layout()->entries()) {
     const DType dtype = entry.role == Role::Counter ? DType::Int64 : arena.dtype();
-    file.tensors.push_back(
-        host_tensor(prefix + entry.name, dtype, entry.logical, arena.read(stream, entry)));
+    std::vector<int64_t> shape = entry.logical;
+    if (arena.groups() > 1) shape.insert(shape.begin(), arena.groups());
+    std::vector<double> values;
+    for (int64_t g = 0; g < arena.groups(); ++g) {
+      const std::vector<double> own = arena.read(stream, entry, g);
+      values.insert(values.end(), own.begin(), own.end());
+    }
+    file.tensors.push_back(host_tensor(prefix + entry.name, dtype, std::move(shape), values));
   }
 }
 

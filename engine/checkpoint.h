@@ -9,7 +9,8 @@
 
 namespace basin {
 
-// Appends every tensor of the arena as `prefix` + name; counters as int64 scalars.
+// Appends every tensor of the arena as `prefix` + name; counters as int64 scalars. Of an arena of
+// several groups a tensor's first extent is the group's.
 void put_arena(TensorFile& file, const std::string& prefix, const Stream& stream,
                const Arena& arena);
 // Reads every tensor of the arena. A missing tensor, another shape or type is an Error(Usage) that

@@ -40,8 +40,11 @@ void DeviceReplay::forward(const Arena& at) {
   dispatch(at.dtype(), [&]<class T>(T) {
     auto* norm = reinterpret_cast<double*>(squared_norm_.data());
     if (options_.l2 > 0) squared_norm(stream_, at.size(), at.as<T>(), norm + 1, norm);
-    pass_result(stream_, work_->output(0).as<T>(), work_->output(1).as<T>(), options_.l2, norm,
-                reinterpret_cast<PassResult*>(result_.data()));
+    const PassParts<T> whole{.loss = work_->output(0).as<T>(),
+                             .correct = work_->output(1).as<T>(),
+                             .l2 = options_.l2,
+                             .squared_norms = norm};
+    pass_result(stream_, whole, reinterpret_cast<PassResult*>(result_.data()));
   });
 }
 

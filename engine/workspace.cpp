@@ -58,9 +58,21 @@ Workspace::Workspace(const Tape& tape, const Stream& stream)
     memory_.saved.push_back(at(buffer_, node.saved));
     memory_.forward_scratch.push_back(at(buffer_, node.forward_scratch));
     memory_.backward_scratch.push_back(at(buffer_, node.backward_scratch));
-    memory_.packed_gradient.push_back(at(packed_gradient_, node.packed_gradient));
     memory_.states.push_back(node.op->make_state(stream_));
   }
+  memory_.packed_gradient.resize(p.nodes.size());
+  use_packed_gradient();
+}
+
+void Workspace::use_packed_gradient() {
+  for (size_t k = 0; k < program_->nodes.size(); ++k) {
+    memory_.packed_gradient[k] = packed_gradient_.data() + program_->nodes[k].packed_gradient;
+  }
+}
+
+void Workspace::exchange_packed_gradient(Buffer& other) {
+  std::swap(packed_gradient_, other);
+  use_packed_gradient();
 }
 
 void Workspace::bind(const std::string& input, const void* data) {

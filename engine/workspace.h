@@ -48,6 +48,9 @@ class Workspace {
   void backward_part(const Point& at, Arena& gradient, double seed, Write mode, Write packed_mode);
   void unpack(Arena& gradient, Write mode);
   std::byte* packed_gradient() const { return packed_gradient_.data(); }
+  // Sums packed gradients in `other`, of packed_gradient_bytes, from now on, and gives the present
+  // memory of them in exchange.
+  void exchange_packed_gradient(Buffer& other);
 
   // Null: nobody looks on. The observer must outlive the replays that it sees.
   void observe(ReplayObserver* observer) { observer_ = observer; }
@@ -75,6 +78,7 @@ class Workspace {
   void check_point(const Point& at, const char* where) const;
   void use_parameters(const Arena& parameters);
   void use_gradient(Arena& gradient);
+  void use_packed_gradient();
   OpRun run_of(const Stream& stream, int node, Pass pass, const Point* at,
                Write mode = Write::Overwrite, Write packed_mode = Write::Overwrite) const;
   template <class Run>

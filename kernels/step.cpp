@@ -14,9 +14,8 @@ void once(const Stream& stream, const char* name, const Act& act) {
 }  // namespace
 
 template <class T>
-void pass_result(const Stream& stream, const T* loss, const T* correct, double l2,
-                 const double* squared_norm, PassResult* result) {
-  once(stream, "pass_result", PassResultOf<T>{loss, correct, l2, squared_norm, result});
+void pass_result(const Stream& stream, const PassParts<T>& parts, PassResult* result) {
+  once(stream, "pass_result", PassResultOf<T>{parts, result});
 }
 
 void begin_step(const Stream& stream, const StepCursor* cursor, const double* rates, double* rate) {
@@ -28,9 +27,7 @@ void end_step(const Stream& stream, StepCursor* cursor, const PassResult* first,
   once(stream, "end_step", EndStep{cursor, first, last, rows});
 }
 
-template void pass_result(const Stream&, const float*, const float*, double, const double*,
-                          PassResult*);
-template void pass_result(const Stream&, const double*, const double*, double, const double*,
-                          PassResult*);
+template void pass_result(const Stream&, const PassParts<float>&, PassResult*);
+template void pass_result(const Stream&, const PassParts<double>&, PassResult*);
 
 }  // namespace basin

@@ -24,10 +24,18 @@ struct StepResult {
   double last_loss;  // of the last pass: at w + eps
 };
 
-// *result = {*loss + l2 / 2 * *squared_norm, *correct}; squared_norm is not read where l2 is 0.
+// What the parts of a batch came to. One part, with the whole batch's share: {loss, correct}.
 template <class T>
-void pass_result(const Stream& stream, const T* loss, const T* correct, double l2,
-                 const double* squared_norm, PassResult* result);
+struct PassParts {
+  const T *loss, *correct;  // [parts]
+  double l2 = 0;
+  const double* squared_norms = nullptr;  // [norms]; not read where l2 is 0
+  int64_t parts = 1, norms = 1;
+  const double *share = nullptr, *norm_share = nullptr;  // of the batch: [parts], [norms]; or null
+};
+// *result = {sum of share * loss + l2 / 2 * the sum of norm_share * squared_norms, sum of correct}
+template <class T>
+void pass_result(const Stream& stream, const PassParts<T>& parts, PassResult* result);
 
 // *rate = rates[cursor->step]
 void begin_step(const Stream& stream, const StepCursor* cursor, const double* rates, double* rate);
@@ -38,14 +46,21 @@ void end_step(const Stream& stream, StepCursor* cursor, const PassResult* first,
 // What one thread does for each of the above, on either device.
 template <class T>
 struct PassResultOf {
-  const T *loss, *correct;
-  double l2;
-  const double* squared_norm;
+  PassParts<T> p;
   PassResult* result;
   BASIN_HD void operator()() const {
-    double total = static_cast<double>(*loss);
-    if (l2 > 0) total += l2 / 2 * *squared_norm;
-    *result = {total, static_cast<double>(*correct)};
+    double loss = 0, correct = 0, norm = 0;
+    for (int64_t i = 0; i < p.parts; ++i) {
+      loss += (p.share == nullptr ? 1 : p.share[i]) * static_cast<double>(p.loss[i]);
+      correct += static_cast<double>(p.correct[i]);
+    }
+    if (p.l2 > 0) {
+      for (int64_t i = 0; i < p.norms; ++i) {
+        norm += (p.norm_share == nullptr ? 1 : p.norm_share[i]) * p.squared_norms[i];
+      }
+      loss += p.l2 / 2 * norm;
+    }
+    *result = {loss, correct};
   }
 };
 struct BeginStep {

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "kernels/reduce.h"
 #include "optim/sam.h"
 #include "optim/sgd.h"
 
@@ -14,16 +13,8 @@ Optimizer::Optimizer(const Stream& stream, LayoutPtr layout, DType dtype,
       options_(options),
       gradient_(stream, layout, dtype),
       velocity_(stream, layout, dtype),
-      scalars_(stream, kScalars * int64_t{sizeof(double)}),
-      partials_(stream, reduce_partials(layout->size()) * int64_t{sizeof(double)}) {
-  copy_to_device(stream, scalar(kRho), &options.rho, sizeof(double));
-}
-
-void Optimizer::norm(const Arena& arena, int slot) {
-  dispatch(arena.dtype(), [&]<class T>(T) {
-    squared_norm(stream_, arena.size(), arena.as<T>(), reinterpret_cast<double*>(partials_.data()),
-                 scalar(slot));
-  });
+      rho_(stream, sizeof(double)) {
+  copy_to_device(stream, rho_.data(), &options.rho, sizeof(double));
 }
 
 void Optimizer::descend(const Arena& gradient, Arena& weights, const double* lr) {

@@ -38,6 +38,9 @@ class Optimizer {
   // launches only, and can be captured. One that throws has changed nothing but its scratch.
   virtual void step(Objective& objective, Arena& weights, const double* learning_rate) = 0;
 
+  // Whether its ascent, if it has one, keeps eps between moves.
+  virtual KeepEpsilon keeps_epsilon() const { return KeepEpsilon::No; }
+
   // What survives between steps, and so belongs in a checkpoint.
   Arena& velocity() { return velocity_; }
   // Of the last step: the gradient at w, and (SAM) at w + eps; for sgd both are the same arena.
@@ -50,17 +53,14 @@ class Optimizer {
   Optimizer(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options);
   // w, v <- descent along `gradient`.
   void descend(const Arena& gradient, Arena& weights, const double* learning_rate);
-  // scalars_[slot] = |arena|^2
-  void norm(const Arena& arena, int slot);
 
   // In device memory.
-  enum Scalar { kRho, kGradientNorm, kEpsilonNorm, kScalars };
-  double* scalar(int slot) const { return reinterpret_cast<double*>(scalars_.data()) + slot; }
+  const double* rho() const { return reinterpret_cast<const double*>(rho_.data()); }
 
   Stream stream_;
   OptimizerOptions options_;
   Arena gradient_, velocity_;
-  Buffer scalars_, partials_;
+  Buffer rho_;
 };
 
 // Throws Error(Usage) for an unknown name, rho < 0, …

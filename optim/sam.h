@@ -8,20 +8,30 @@
 
 namespace basin {
 
-class Sam final : public Optimizer {
+class Sam final : public Optimizer, public Ascent {
  public:
   Sam(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options);
+  // With several groups of examples (m-SAM) gradient() and epsilon() are not written.
   void step(Objective& objective, Arena& weights, const double* learning_rate) override;
   const Arena& gradient_perturbed() const override { return gradient_perturbed_; }
-  void epsilon(Arena& out) const override;
+  void epsilon(Arena& out) const override { epsilon(stream_, gradient_, space_, out); }
+
+  KeepEpsilon keeps_epsilon() const override {
+    return single() ? KeepEpsilon::No : KeepEpsilon::Yes;
+  }
+  int moves() const override { return options_.sam_steps; }
+  // On a CPU a group's gradient that is not finite is an Error(Run) that names group and parameter.
+  void move(const Stream& stream, int k, const Arena& weights, const Arena& gradient,
+            AscentSpace& space) const override;
+  // out = eps of each group, after its last move, `gradient` being those of the first.
+  void epsilon(const Stream& stream, const Arena& gradient, const AscentSpace& space,
+               Arena& out) const override;
 
  private:
-  void projected_ascent(Objective& objective, const Arena& weights);
   bool single() const { return options_.sam_steps == 1 && options_.sam_step_size == 1; }
 
-  Arena perturbed_;           // w + eps
-  Arena gradient_perturbed_;  // the gradient there
-  Arena epsilon_;             // of K-step SAM only
+  AscentSpace space_;         // of the whole batch
+  Arena gradient_perturbed_;  // the gradient at w + eps
 };
 
 }  // namespace basin

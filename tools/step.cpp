@@ -2,9 +2,11 @@
 // compared with, number by number.
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "engine/checkpoint.h"
 #include "engine/device.h"
+#include "kernels/elementwise.h"
 #include "tools/chunk_choice.h"
 #include "tools/cli.h"
 #include "tools/train_state.h"
@@ -67,17 +69,56 @@ int64_t classes_of(const TensorFile& file, const std::string& path) {
   fail(path, "found neither linear.weight nor fc3.weight, expected a model's last layer");
 }
 
-// The replay, with the loss and logits of each pass remembered.
+// The replay, with what each pass came to remembered.
 struct Passes final : Objective {
-  explicit Passes(BatchReplay& replay) : replay(replay) {}
+  Passes(const Stream& stream, BatchReplay& replay) : stream(stream), replay(replay) {}
   void differentiate(const Arena& at, Arena& gradient, Track track) override {
     replay.differentiate(at, gradient, track);
     if (losses.empty()) logits = replay.logits();
     losses.push_back(replay.finished().loss);
   }
+  int64_t groups() const override { return replay.groups(); }
+  void differentiate_perturbed(const Arena& weights, const Ascent& ascent, Arena& gradient,
+                               StepTracks tracks) override;
+  const Stream& stream;
   BatchReplay& replay;
   std::vector<double> losses, logits;
+  std::optional<Arena> gradient, epsilon;  // of several groups: their mean at w, and each one's
 };
+
+// An ascent that keeps what each group's perturbation came to.
+struct KeptEpsilon final : Ascent {
+  KeptEpsilon(const Ascent& ascent, Arena& all) : ascent(ascent), all(all) {}
+  int moves() const override { return ascent.moves(); }
+  void move(const Stream& stream, int k, const Arena& weights, const Arena& gradient,
+            AscentSpace& space) const override {
+    ascent.move(stream, k, weights, gradient, space);
+    if (k + 1 < moves()) return;
+    Arena own(stream, all.layout(), all.dtype(), gradient.groups());
+    epsilon(stream, gradient, space, own);
+    dispatch(all.dtype(), [&]<class T>(T) {
+      map<T>(stream, Copy<T>{}, own.groups() * own.size(), {own.as<T>()},
+             {all.as<T>(space.first_group)});
+    });
+  }
+  void epsilon(const Stream& stream, const Arena& gradient, const AscentSpace& space,
+               Arena& out) const override {
+    ascent.epsilon(stream, gradient, space, out);
+  }
+  const Ascent& ascent;
+  Arena& all;
+};
+
+void Passes::differentiate_perturbed(const Arena& weights, const Ascent& ascent, Arena& perturbed,
+                                     StepTracks tracks) {
+  gradient = weights.sibling(stream);
+  replay.differentiate(weights, *gradient, Track::No);
+  losses.push_back(replay.finished().loss);
+  logits = replay.logits();
+  epsilon = Arena(stream, weights.layout(), weights.dtype(), replay.groups());
+  replay.differentiate_perturbed(weights, KeptEpsilon(ascent, *epsilon), perturbed, tracks);
+  losses.push_back(replay.finished().loss);
+}
 
 // Weights; momentum and running statistics where the file has them.
 void load(const Stream& stream, const TensorFile& file, const std::string& path,
@@ -120,7 +161,7 @@ int run(const Options& o, const CommonOptions& common) {
   choose_chunk(stream, network, dtype, step);
   TrainState state(stream, network, dtype, step, common.seed);
   load(stream, given, o.weights, state);
-  Passes passes(*state.replay);
+  Passes passes(stream, *state.replay);
   dispatch(dtype, [&]<class T>(T) {
     const std::vector<T> values(batch.images.begin(), batch.images.end());
     const Buffer images = copied(stream, values), labels = copied(stream, batch.labels);
@@ -138,10 +179,12 @@ int run(const Options& o, const CommonOptions& common) {
   scalar("loss_perturbed", passes.losses.back());
   const auto classes = static_cast<int64_t>(passes.logits.size()) / batch.n;
   out.tensors.push_back(host_tensor("logits", dtype, {batch.n, classes}, passes.logits));
-  Arena epsilon = state.weights.sibling(stream);
-  optimizer.epsilon(epsilon);
-  put_arena(out, "gradient/", stream, optimizer.gradient());
-  put_arena(out, "epsilon/", stream, epsilon);
+  if (!passes.epsilon) {
+    passes.epsilon = state.weights.sibling(stream);
+    optimizer.epsilon(*passes.epsilon);
+  }
+  put_arena(out, "gradient/", stream, passes.gradient ? *passes.gradient : optimizer.gradient());
+  put_arena(out, "epsilon/", stream, *passes.epsilon);
   put_arena(out, "gradient_perturbed/", stream, optimizer.gradient_perturbed());
   put_arena(out, "weight/", stream, state.weights);
   put_arena(out, "momentum/", stream, state.optimizer->velocity());
@@ -178,6 +221,7 @@ Command add_step(CLI::App& app) {
   command->footer(
       "Writes loss, loss_perturbed, logits, gradient/NAME, epsilon/NAME, gradient_perturbed/NAME,\n"
       "weight/NAME, momentum/NAME and buffer/NAME. float64 weights and images: a float64 step.\n"
+      "--microbatch m: epsilon/NAME is [groups,…], and gradient_perturbed the mean over the groups.\n"
       "Example:\n  basin step --weights w.safetensors --batch b.safetensors --model resnet_tiny "
       "\\\n"
       "      --width 4 --optimizer sam --rho 0.1 --out o.safetensors");

@@ -78,6 +78,13 @@ void add_step_options(CLI::App& command, StepOptions& o) {
       ->check(non_negative())
       ->capture_default_str();
   command
+      .add_option("--microbatch", o.microbatch,
+                  "m-SAM: each group of m examples of the batch has a perturbation of its own; 0: "
+                  "the batch is one group")
+      ->check(at_least(0))
+      ->capture_default_str()
+      ->group("Optimiser");
+  command
       .add_option("--chunk", o.chunk,
                   "the most examples that a thread replays at once; 0: what suits the network; "
                   "measure: the cheapest of 8 to 64")
@@ -117,6 +124,7 @@ nlohmann::ordered_json configuration(const StepOptions& step) {
           {"decay", choice_name(kDecay, o.descent.form)},
           {"l2", step.l2},
           {"batch", step.batch},
+          {"microbatch", step.microbatch},
           {"threads", step.threads},
           {"chunk", step.chunk},
           {"convolution", choice_name(kConvolution, step.convolution)},

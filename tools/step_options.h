@@ -15,6 +15,7 @@ struct StepOptions {
   OptimizerOptions optimizer;
   double l2 = 0;  // adds l2 / 2 |w|^2 to the loss of every pass
   int64_t batch = 128;
+  int64_t microbatch = 0;  // m-SAM's group of examples; 0: the batch
   int threads = 1;
   // The most examples that a thread replays at once; 0: what suits the network; kMeasuredChunk: see
   // chunk_choice.h.

@@ -46,6 +46,8 @@ TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType 
   replay =
       make_replay(stream, model.record, weights, buffers(),
                   {.batch = o.batch,
+                   .microbatch = o.microbatch,
+                   .epsilon = optimizer->keeps_epsilon(),
                    .h = network.h,
                    .w = network.w,
                    .c = network.c,

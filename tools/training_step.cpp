@@ -12,11 +12,18 @@ struct FirstPass final : Objective {
       : stream(stream), replay(replay), kept(kept) {}
   void differentiate(const Arena& at, Arena& gradient, Track track) override {
     replay.differentiate(at, gradient, track);
-    if (done) return;
-    done = true;
+    if (!done) keep(replay.result());
+  }
+  int64_t groups() const override { return replay.groups(); }
+  void differentiate_perturbed(const Arena& weights, const Ascent& ascent, Arena& gradient,
+                               StepTracks tracks) override {
+    replay.differentiate_perturbed(weights, ascent, gradient, tracks);
+    keep(replay.first_result());
+  }
+  void keep(const PassResult* result) {
     constexpr int64_t kValues = sizeof(PassResult) / sizeof(double);
-    const auto* result = reinterpret_cast<const double*>(replay.result());
-    map<double>(stream, Copy<double>{}, kValues, {result}, {kept});
+    map<double>(stream, Copy<double>{}, kValues, {reinterpret_cast<const double*>(result)}, {kept});
+    done = true;
   }
   const Stream& stream;
   BatchReplay& replay;

@@ -59,12 +59,40 @@ TYPED_TEST(PassResultTest, AddsTheL2Term) {
     const Placed<T> loss(stream, std::vector<T>{T(1.5)}), correct(stream, std::vector<T>{T(3)});
     const Placed<double> norm(stream, std::vector<double>{8});
     const There<PassResult> result(stream, {0, 0});
-    pass_result(stream, loss.data(), correct.data(), 0.25, norm.data(), result.data());
+    PassParts<T> whole{.loss = loss.data(),
+                       .correct = correct.data(),
+                       .l2 = 0.25,
+                       .squared_norms = norm.data()};
+    pass_result(stream, whole, result.data());
     EXPECT_EQ(result.value().loss, 2.5);
     EXPECT_EQ(result.value().correct, 3);
-    const double* none = nullptr;
-    pass_result(stream, loss.data(), correct.data(), 0, none, result.data());
+    whole.l2 = 0;
+    whole.squared_norms = nullptr;
+    pass_result(stream, whole, result.data());
     EXPECT_EQ(result.value().loss, 1.5) << name(stream);
+  }
+}
+
+TYPED_TEST(PassResultTest, SumsThePartsByTheirShares) {
+  using T = TypeParam;
+  for (const Stream& stream : streams({1})) {
+    const Placed<T> loss(stream, std::vector<T>{T(1), T(4)});
+    const Placed<T> correct(stream, std::vector<T>{T(3), T(2)});
+    const Placed<double> share(stream, std::vector<double>{0.75, 0.25});
+    const Placed<double> norms(stream, std::vector<double>{8, 16, 4});
+    const Placed<double> norm_share(stream, std::vector<double>{0.5, 0.25, 0.25});
+    const There<PassResult> result(stream, {0, 0});
+    const PassParts<T> parts{.loss = loss.data(),
+                             .correct = correct.data(),
+                             .l2 = 0.5,
+                             .squared_norms = norms.data(),
+                             .parts = 2,
+                             .norms = 3,
+                             .share = share.data(),
+                             .norm_share = norm_share.data()};
+    pass_result(stream, parts, result.data());
+    EXPECT_EQ(result.value().loss, 1.75 + 0.25 * 9) << name(stream);
+    EXPECT_EQ(result.value().correct, 5);
   }
 }
 
