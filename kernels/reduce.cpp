@@ -43,18 +43,20 @@ double tree(double* partials, int64_t count) {
 }
 
 template <class Term, class T>
-void reduce(const Stream& stream, int64_t n, const T* x, double* partials, double* result) {
+void reduce(const Stream& stream, ParameterGroups groups, int64_t n, const T* x, double* partials,
+            double* results) {
   const int64_t blocks = reduce_partials(n);
-  parallel_ranges(
-      stream, blocks, 1, element_cost<Term, T>(n).bytes(), [&](int64_t begin, int64_t end) {
-        vectorised([=]() {
-          for (int64_t b = begin; b < end; ++b) {
-            const int64_t first = b * kReduceBlock;
-            partials[b] = block_partial<Term>(x + first, std::min(kReduceBlock, n - first));
-          }
-        });
-      });
-  *result = tree(partials, blocks);
+  const int64_t bytes = element_cost<Term, T>(groups.count * n).bytes();
+  parallel_ranges(stream, groups.count * blocks, 1, bytes, [&](int64_t begin, int64_t end) {
+    vectorised([=]() {
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t first = b % blocks * kReduceBlock;
+        partials[b] = block_partial<Term>(x + b / blocks * groups.stride + first,
+                                          std::min(kReduceBlock, n - first));
+      }
+    });
+  });
+  for (int64_t g = 0; g < groups.count; ++g) results[g] = tree(partials + g * blocks, blocks);
 }
 
 // Columns that are summed together: their running sums stay in the first-level cache.
@@ -151,10 +153,16 @@ void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count
 
 template <class T>
 void squared_norm(const Stream& stream, int64_t n, const T* x, double* partials, double* result) {
+  squared_norms(stream, {}, n, x, partials, result);
+}
+
+template <class T>
+void squared_norms(const Stream& stream, ParameterGroups groups, int64_t n, const T* x,
+                   double* partials, double* results) {
   if constexpr (kHasCuda) {
-    if (stream.is_cuda()) return cuda::squared_norm(stream, n, x, partials, result);
+    if (stream.is_cuda()) return cuda::squared_norms(stream, groups, n, x, partials, results);
   }
-  cpu::reduce<SquareTerm>(stream, n, x, partials, result);
+  cpu::reduce<SquareTerm>(stream, groups, n, x, partials, results);
 }
 
 template <class T>
@@ -162,7 +170,7 @@ void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* 
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) return cuda::sum(stream, n, x, partials, result);
   }
-  cpu::reduce<PlainTerm>(stream, n, x, partials, result);
+  cpu::reduce<PlainTerm>(stream, {}, n, x, partials, result);
 }
 
 template <class T>
@@ -183,10 +191,12 @@ void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count
   cpu::sum_parts(stream, n, parts, count, decay, w, out);
 }
 
-#define BASIN_INSTANTIATE_REDUCE(T)                                                   \
-  template void squared_norm(const Stream&, int64_t, const T*, double*, double*);     \
-  template void sum(const Stream&, int64_t, const T*, double*, double*);              \
-  template void column_sum(const Stream&, int64_t, int64_t, const T*, T*, T*, Write); \
+#define BASIN_INSTANTIATE_REDUCE(T)                                                       \
+  template void squared_norm(const Stream&, int64_t, const T*, double*, double*);         \
+  template void squared_norms(const Stream&, ParameterGroups, int64_t, const T*, double*, \
+                              double*);                                                   \
+  template void sum(const Stream&, int64_t, const T*, double*, double*);                  \
+  template void column_sum(const Stream&, int64_t, int64_t, const T*, T*, T*, Write);     \
   template void sum_parts(const Stream&, int64_t, const T* const*, int, double, const T*, T*);
 
 BASIN_INSTANTIATE_REDUCE(float)

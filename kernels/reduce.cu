@@ -8,25 +8,28 @@ namespace basin::cuda {
 namespace {
 
 template <class Term, class T>
-void reduce(const Stream& stream, const char* name, int64_t n, const T* x, double* partials,
-            double* result) {
-  const int64_t count = reduce_partials(n);
-  if (count > 0) {
-    launch<ReduceBlocks<Term, T>>(stream, name, grid_of_blocks(stream, count), n, x, partials);
+void reduce(const Stream& stream, const char* name, ParameterGroups groups, int64_t n, const T* x,
+            double* partials, double* results) {
+  const int64_t each = reduce_partials(n);
+  if (each > 0) {
+    launch<ReduceBlocks<Term, T>>(stream, name, grid_of_blocks(stream, groups.count * each), groups,
+                                  n, x, partials);
   }
-  launch<JoinPartials>(stream, name, {1, 1024}, count, partials, result);
+  launch<JoinPartials>(stream, name, grid_of_blocks(stream, groups.count, 1024), groups.count, each,
+                       partials, results);
 }
 
 }  // namespace
 
 template <class T>
-void squared_norm(const Stream& stream, int64_t n, const T* x, double* partials, double* result) {
-  reduce<SquareTerm>(stream, "squared_norm", n, x, partials, result);
+void squared_norms(const Stream& stream, ParameterGroups groups, int64_t n, const T* x,
+                   double* partials, double* results) {
+  reduce<SquareTerm>(stream, "squared_norms", groups, n, x, partials, results);
 }
 
 template <class T>
 void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* result) {
-  reduce<PlainTerm>(stream, "sum", n, x, partials, result);
+  reduce<PlainTerm>(stream, "sum", {}, n, x, partials, result);
 }
 
 template <class T>
@@ -63,10 +66,11 @@ void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count
   }
 }
 
-#define BASIN_INSTANTIATE_REDUCE(T)                                                   \
-  template void squared_norm(const Stream&, int64_t, const T*, double*, double*);     \
-  template void sum(const Stream&, int64_t, const T*, double*, double*);              \
-  template void column_sum(const Stream&, int64_t, int64_t, const T*, T*, T*, Write); \
+#define BASIN_INSTANTIATE_REDUCE(T)                                                       \
+  template void squared_norms(const Stream&, ParameterGroups, int64_t, const T*, double*, \
+                              double*);                                                   \
+  template void sum(const Stream&, int64_t, const T*, double*, double*);                  \
+  template void column_sum(const Stream&, int64_t, int64_t, const T*, T*, T*, Write);     \
   template void sum_parts(const Stream&, int64_t, const T* const*, int, double, const T*, T*);
 
 BASIN_INSTANTIATE_REDUCE(float)

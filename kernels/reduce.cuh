@@ -10,20 +10,24 @@
 
 namespace basin {
 
-// partials[b] = the sum of Term over elements [b, b + 1) * kReduceBlock of x: [n].
+// partials[b] = the sum of Term over elements [b, b + 1) * kReduceBlock of x: [n], and behind them
+// the partials of the other groups.
 template <class Term, class T>
 struct ReduceBlocks {
   struct Shared {
     double partial[kMaxWarps];
   };
   template <class Block>
-  BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t n, const T* x,
-                               double* partials) const {
+  BASIN_DEVICE void operator()(Block& block, Shared& shared, ParameterGroups groups, int64_t n,
+                               const T* x, double* partials) const {
     constexpr int64_t width = kPackSize<T>;
-    const Access access = access_of(x);
-    for (int64_t b = block.block_rank(); b < reduce_partials(n); b += block.num_blocks()) {
-      const T* from = x + b * kReduceBlock;
-      const int64_t left = n - b * kReduceBlock;
+    const int64_t each = reduce_partials(n), all = groups.count * each;
+    for (int64_t b = block.block_rank(); b < all; b += block.num_blocks()) {
+      const int64_t group = groups.count == 1 ? 0 : b / each,
+                    first = (b - group * each) * kReduceBlock;
+      const T* from = x + group * groups.stride + first;
+      const Access access = access_of(from);
+      const int64_t left = n - first;
       const int64_t count = left < kReduceBlock ? left : kReduceBlock;
       double total = 0;
       for (int64_t p = block.thread_rank(); p < count / width; p += block.num_threads()) {
@@ -40,20 +44,22 @@ struct ReduceBlocks {
   }
 };
 
-// *result = the sum of partials: [count]; one block.
+// results[g] = the sum of partials[g]: [groups, count]; a block a group.
 struct JoinPartials {
   struct Shared {
     double partial[kMaxWarps];
   };
   template <class Block>
-  BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t count, const double* partials,
-                               double* result) const {
-    double total = 0;
-    for (int64_t i = block.thread_rank(); i < count; i += block.num_threads()) {
-      total += partials[i];
+  BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t groups, int64_t count,
+                               const double* partials, double* results) const {
+    for (int64_t g = block.block_rank(); g < groups; g += block.num_blocks()) {
+      double total = 0;
+      for (int64_t i = block.thread_rank(); i < count; i += block.num_threads()) {
+        total += partials[g * count + i];
+      }
+      total = block_sum(block, shared.partial, total);
+      if (block.thread_rank() == 0) results[g] = total;
     }
-    total = block_sum(block, shared.partial, total);
-    if (block.thread_rank() == 0) *result = total;
   }
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/cost.h"
+#include "kernels/parameter_groups.h"
 #include "kernels/platform.h"
 #include "kernels/stream.h"
 
@@ -36,6 +37,12 @@ struct PlainTerm {
 template <class T>
 void squared_norm(const Stream& stream, int64_t n, const T* x, double* partials, double* result);
 
+// results[g] = sum_i x[g * stride + i]^2 over i < n, for each of the groups: to the byte what
+// squared_norm gives of each. partials: [count * reduce_partials(n)], scratch; results: [count].
+template <class T>
+void squared_norms(const Stream& stream, ParameterGroups groups, int64_t n, const T* x,
+                   double* partials, double* results);
+
 // *result = sum_i x[i].
 template <class T>
 void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* result);
@@ -60,7 +67,8 @@ void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count
 
 namespace cuda {
 template <class T>
-void squared_norm(const Stream& stream, int64_t n, const T* x, double* partials, double* result);
+void squared_norms(const Stream& stream, ParameterGroups groups, int64_t n, const T* x,
+                   double* partials, double* results);
 template <class T>
 void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* result);
 template <class T>

@@ -18,6 +18,20 @@ void squared_norm_float(benchmark::State& state) {
   set_rates(state, element_cost<SquareTerm, float>(n));
 }
 
+// The norms of many groups' gradients: 300,000 parameters are those of a small network.
+void squared_norms_float(benchmark::State& state) {
+  const int64_t n = state.range(1);
+  const ParameterGroups groups{state.range(0), round_up<int64_t>(n, 16)};
+  const Stream stream = Stream::cpu(static_cast<int>(state.range(2)));
+  std::vector<float> x(groups.count * groups.stride, 0.5f);
+  std::vector<double> partials(groups.count * reduce_partials(n)), results(groups.count);
+  for (auto _ : state) {
+    squared_norms(stream, groups, n, x.data(), partials.data(), results.data());
+    benchmark::ClobberMemory();
+  }
+  set_rates(state, element_cost<SquareTerm, float>(groups.count * n));
+}
+
 void column_sum_float(benchmark::State& state) {
   const int64_t columns = state.range(1), rows = state.range(0) / columns;
   const Stream stream = Stream::cpu(static_cast<int>(state.range(2)));
@@ -45,6 +59,10 @@ void sum_parts_float(benchmark::State& state) {
 }
 
 BENCHMARK(squared_norm_float)->Apply(sizes);
+BENCHMARK(squared_norms_float)
+    ->ArgNames({"groups", "n", "threads"})
+    ->ArgsProduct({{8, 128}, {1 << 12, 300'000}, {1, 2}})
+    ->UseRealTime();
 BENCHMARK(column_sum_float)
     ->ArgNames({"n", "columns", "threads"})
     ->ArgsProduct({{1 << 14, 1 << 20}, {10, 64, 1024}, {1, 2}})

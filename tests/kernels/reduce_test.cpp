@@ -10,6 +10,7 @@
 #include "tests/support/block.h"
 #include "tests/support/compare.h"
 #include "tests/support/device.h"
+#include "tests/support/groups.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -67,6 +68,47 @@ TYPED_TEST(ReduceTest, SumAndSquaredNorm) {
       // The order of additions does not depend on the alignment.
       EXPECT_EQ(run_squared_norm(stream, x, 0), found) << n << ", " << name(stream);
     }
+  }
+}
+
+TYPED_TEST(ReduceTest, SquaredNormsOfGroups) {
+  using T = TypeParam;
+  for (const int64_t n : {int64_t{0}, int64_t{1}, int64_t{1003}, 2 * kReduceBlock + 35}) {
+    for (const ParameterGroups groups :
+         {ParameterGroups{1, 0}, {2, n}, {3, n + 1}, {8, round_up<int64_t>(n, 16) + 16}}) {
+      const auto x = random_values<T>(groups.count * n, 1);
+      for (const Stream& stream : streams({1, 2, 3})) {
+        SCOPED_TRACE(testing::Message() << groups.count << " of " << n << ", " << name(stream));
+        const Placed<T> from(stream, spread(x, groups, n), 1);
+        Placed<double> partials(stream, groups.count * reduce_partials(n));
+        Placed<double> results(stream, groups.count);
+        squared_norms(stream, groups, n, from.data(), partials.data(), results.data());
+        EXPECT_TRUE(from.intact() && partials.intact() && results.intact());
+        std::vector<double> expected;
+        for (int64_t g = 0; g < groups.count; ++g) {
+          expected.push_back(run_squared_norm(stream, group_of<T>(from.span(), groups, n, g)));
+        }
+        EXPECT_TRUE(same_bytes(results.values(), expected));
+      }
+    }
+  }
+}
+
+// A group that is not finite, or is zero, is no other's.
+TYPED_TEST(ReduceTest, SquaredNormsKeepToTheirGroups) {
+  using T = TypeParam;
+  const ParameterGroups groups{4, 5008};
+  const int64_t n = 5001;
+  auto x = random_values<T>(groups.count * n, 2);
+  std::fill_n(x.begin(), n, T(0));
+  x[n + 4500] = poison<T>();
+  x[2 * n] = std::numeric_limits<T>::infinity();
+  for (const Stream& stream : streams({2})) {
+    const Placed<T> from(stream, spread(x, groups, n));
+    Placed<double> partials(stream, groups.count * reduce_partials(n)), results(stream, 4);
+    squared_norms(stream, groups, n, from.data(), partials.data(), results.data());
+    EXPECT_EQ(results[0], 0);
+    EXPECT_TRUE(std::isnan(results[1]) && std::isinf(results[2]) && std::isfinite(results[3]));
   }
 }
 
@@ -181,8 +223,10 @@ TYPED_TEST(ReduceTest, TheBodiesOfTheOtherBackendDoTheSame) {
       for (const int64_t offset : {0, 1}) {
         const Guarded<T> from(x, offset);
         Guarded<double> partials(reduce_partials(n)), result(1);
-        run_blocks<ReduceBlocks<SquareTerm, T>>(2, threads, n, from.data(), partials.data());
-        run_blocks<JoinPartials>(1, threads, reduce_partials(n), partials.data(), result.data());
+        run_blocks<ReduceBlocks<SquareTerm, T>>(2, threads, ParameterGroups{}, n, from.data(),
+                                                partials.data());
+        run_blocks<JoinPartials>(1, threads, int64_t{1}, reduce_partials(n), partials.data(),
+                                 result.data());
         EXPECT_TRUE(within(result[0], squares, tolerance(n, squares))) << n << ", " << threads;
         EXPECT_TRUE(partials.intact() && result.intact());
         // The order of additions does not depend on the alignment.
