@@ -22,6 +22,7 @@ class GemmBackend {
 
 std::unique_ptr<GemmBackend<float>> make_onednn_gemm(const Stream& stream, const GemmShape& shape);
 template <class T>
-std::unique_ptr<GemmBackend<T>> make_cublas_gemm(const Stream& stream, const GemmShape& shape);
+std::unique_ptr<GemmBackend<T>> make_cublas_gemm(const Stream& stream, const GemmShape& shape,
+                                                 const GemmBatch& batch);
 
 }  // namespace basin

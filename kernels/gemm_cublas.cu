@@ -2,6 +2,7 @@
 // the transpose of a column-major one: so it computes C^T = op(B)^T op(A)^T, with the operands in
 // exchanged places and nothing moved.
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -50,6 +51,11 @@ void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t attr
       cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof(value)));
 }
 
+template <class Value>
+void set(const Matrix& matrix, cublasLtMatrixLayoutAttribute_t attribute, Value value) {
+  BASIN_CUDA_CALL(cublasLtMatrixLayoutSetAttribute(matrix.get(), attribute, &value, sizeof(value)));
+}
+
 template <class T>
 Operation make_operation(const GemmShape& s, Tf32 tf32) {
   cublasLtMatmulDesc_t made = nullptr;
@@ -63,15 +69,29 @@ Operation make_operation(const GemmShape& s, Tf32 tf32) {
 
 // What lies in memory as row-major [rows, columns], or as its transpose, as the library sees it.
 template <class T>
-Matrix make_matrix(int64_t rows, int64_t columns, Transpose transpose = Transpose::No) {
+Matrix make_matrix(int64_t rows, int64_t columns, Transpose transpose, int64_t count,
+                   int64_t stride) {
   if (transpose == Transpose::Yes) std::swap(rows, columns);
   cublasLtMatrixLayout_t made = nullptr;
   BASIN_CUDA_CALL(cublasLtMatrixLayoutCreate(&made, kDataType<T>, static_cast<uint64_t>(columns),
                                              static_cast<uint64_t>(rows), columns));
-  return Matrix(made);
+  Matrix matrix(made);
+  if (count > 1) {
+    set(matrix, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<int32_t>(count));
+    set(matrix, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, stride);
+  }
+  return matrix;
 }
 
-Preference make_preference() {
+// What all matrices of a batch are aligned to, in bytes, where its first has kAlignment.
+template <class T>
+uint32_t alignment_of(int64_t count, int64_t stride) {
+  const int64_t step = count == 1 ? 0 : stride * int64_t{sizeof(T)};
+  return static_cast<uint32_t>(std::gcd(step, kAlignment));
+}
+
+template <class T>
+Preference make_preference(const GemmBatch& batch) {
   cublasLtMatmulPreference_t made = nullptr;
   BASIN_CUDA_CALL(cublasLtMatmulPreferenceCreate(&made));
   Preference preference(made);
@@ -80,10 +100,13 @@ Preference make_preference() {
   // result in place is left out, as their order may change from run to run.
   set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
       uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
-  for (const auto attribute :
-       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
-    set(preference, attribute, uint32_t{kAlignment});
+  const std::pair<cublasLtMatmulPreferenceAttributes_t, int64_t> strides[] = {
+      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, batch.b},
+      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, batch.a},
+      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, batch.c},
+      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, batch.c}};
+  for (const auto& [attribute, stride] : strides) {
+    set(preference, attribute, alignment_of<T>(batch.count, stride));
   }
   return preference;
 }
@@ -91,22 +114,22 @@ Preference make_preference() {
 template <class T>
 class CublasGemm final : public GemmBackend<T> {
  public:
-  CublasGemm(const Stream& stream, const GemmShape& s)
-      : what_("cublasLtMatmul of " + to_string(s)), tf32_(stream.cuda_stream().tf32) {
+  CublasGemm(const Stream& stream, const GemmShape& s, const GemmBatch& batch)
+      : what_("cublasLtMatmul of " + to_string(s, batch)), tf32_(stream.cuda_stream().tf32) {
     CudaStream& device = stream.cuda_stream();
     BASIN_CUDA_CALL(cudaSetDevice(device.index));
     operation_ = make_operation<T>(s, tf32_);
-    b_ = make_matrix<T>(s.k, s.n, s.b);
-    a_ = make_matrix<T>(s.m, s.k, s.a);
-    c_ = make_matrix<T>(s.m, s.n);
-    const Preference preference = make_preference();
+    b_ = make_matrix<T>(s.k, s.n, s.b, batch.count, batch.b);
+    a_ = make_matrix<T>(s.m, s.k, s.a, batch.count, batch.a);
+    c_ = make_matrix<T>(s.m, s.n, Transpose::No, batch.count, batch.c);
+    const Preference preference = make_preference<T>(batch);
     constexpr int kCandidates = 8;  // the fastest first; not each of them need be one that runs
     cublasLtMatmulHeuristicResult_t found[kCandidates];
     int count = 0;
     cuda::check(
         cublasLtMatmulAlgoGetHeuristic(device.blas, operation_.get(), b_.get(), a_.get(), c_.get(),
                                        c_.get(), preference.get(), kCandidates, found, &count),
-        ("cublasLtMatmulAlgoGetHeuristic of " + to_string(s)).c_str());
+        ("cublasLtMatmulAlgoGetHeuristic of " + to_string(s, batch)).c_str());
     const auto* best = std::find_if(
         found, found + count, [](const auto& each) { return each.state == CUBLAS_STATUS_SUCCESS; });
     if (best == found + count) fail_run("[cublas]", "{}: the library has no algorithm", what_);
@@ -152,11 +175,14 @@ class CublasGemm final : public GemmBackend<T> {
 }  // namespace
 
 template <class T>
-std::unique_ptr<GemmBackend<T>> make_cublas_gemm(const Stream& stream, const GemmShape& shape) {
-  return std::make_unique<CublasGemm<T>>(stream, shape);
+std::unique_ptr<GemmBackend<T>> make_cublas_gemm(const Stream& stream, const GemmShape& shape,
+                                                 const GemmBatch& batch) {
+  return std::make_unique<CublasGemm<T>>(stream, shape, batch);
 }
 
-template std::unique_ptr<GemmBackend<float>> make_cublas_gemm(const Stream&, const GemmShape&);
-template std::unique_ptr<GemmBackend<double>> make_cublas_gemm(const Stream&, const GemmShape&);
+template std::unique_ptr<GemmBackend<float>> make_cublas_gemm(const Stream&, const GemmShape&,
+                                                              const GemmBatch&);
+template std::unique_ptr<GemmBackend<double>> make_cublas_gemm(const Stream&, const GemmShape&,
+                                                               const GemmBatch&);
 
 }  // namespace basin

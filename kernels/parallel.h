@@ -34,4 +34,33 @@ void parallel_ranges(const Stream& stream, int64_t n, int64_t grain, int64_t byt
   }
 }
 
+// How `count` pieces of equal work are shared out: a run of them for each thread, which is then
+// alone in each; fewer pieces than threads one behind the other, all threads at work in each.
+class Team {
+ public:
+  Team(const Stream& stream, int64_t count)
+      : count_(count),
+        workers_(count >= stream.threads() ? stream.threads() : 1),
+        stream_(workers_ == 1 ? stream : Stream::cpu(1)) {}
+
+  int workers() const { return workers_; }
+  // The one that a worker does its pieces on.
+  const Stream& stream() const { return stream_; }
+
+  // body(worker, begin, end), each worker with what is its own.
+  template <class Body>
+  void run(const Body& body) const {
+    if (workers_ == 1) return body(0, int64_t{0}, count_);
+#pragma omp parallel for num_threads(workers_) schedule(static, 1)
+    for (int worker = 0; worker < workers_; ++worker) {
+      body(worker, count_ * worker / workers_, count_ * (worker + 1) / workers_);
+    }
+  }
+
+ private:
+  int64_t count_;
+  int workers_;
+  Stream stream_;
+};
+
 }  // namespace basin::cpu

@@ -197,7 +197,21 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t op,
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type,
                                           uint64_t rows, uint64_t columns, int64_t ld) {
   return library_call("cublasLtMatrixLayoutCreate", [&] {
-    *layout = library().layouts.make({type_of(type), rows, columns, ld});
+    *layout =
+        library().layouts.make({.type = type_of(type), .rows = rows, .columns = columns, .ld = ld});
+  });
+}
+
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                cublasLtMatrixLayoutAttribute_t attribute,
+                                                const void* value, size_t bytes) {
+  return library_call("cublasLtMatrixLayoutSetAttribute", [&] {
+    Layout& to = library().layouts.at(layout);
+    require(attribute == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT ||
+                attribute == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
+            "an attribute of the matrix that is not emulated");
+    if (attribute == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT) return set(to.count, value, bytes);
+    set(to.stride, value, bytes);
   });
 }
 

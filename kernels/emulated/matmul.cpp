@@ -35,7 +35,8 @@ struct Range {
 };
 
 Range range_of(const char* name, const void* data, const Layout& x, size_t element) {
-  return {name, data, ((x.columns - 1) * static_cast<uint64_t>(x.ld) + x.rows) * element};
+  const uint64_t last = static_cast<uint64_t>(x.count - 1) * static_cast<uint64_t>(x.stride);
+  return {name, data, (last + (x.columns - 1) * static_cast<uint64_t>(x.ld) + x.rows) * element};
 }
 
 template <class T>
@@ -44,22 +45,27 @@ void multiply(const Matmul& call) {
   turn = !turn;
   Parts parts = Parts::One;
   if (call.algorithm.in_place != 0) parts = turn ? Parts::First : Parts::Last;
-  const auto operand = [](const void* data, const Layout& x, bool transposed) {
-    return transposed ? Operand<T>{static_cast<const T*>(data), x.ld, 1}
-                      : Operand<T>{static_cast<const T*>(data), 1, x.ld};
-  };
   const Problem& p = call.problem;
-  product<T>(p.m(), p.n(), p.k(), p.op.significand, parts, static_cast<T>(call.alpha),
-             operand(call.a, p.a, p.op.a_transposed), operand(call.b, p.b, p.op.b_transposed),
-             static_cast<T>(call.beta), static_cast<const T*>(call.c), p.c.ld,
-             static_cast<T*>(call.d), p.d.ld);
+  for (int64_t i = 0; i < p.count(); ++i) {
+    const auto operand = [i](const void* data, const Layout& x, bool transposed) {
+      const T* at = static_cast<const T*>(data) + i * x.stride;
+      return transposed ? Operand<T>{at, x.ld, 1} : Operand<T>{at, 1, x.ld};
+    };
+    product<T>(p.m(), p.n(), p.k(), p.op.significand, parts, static_cast<T>(call.alpha),
+               operand(call.a, p.a, p.op.a_transposed), operand(call.b, p.b, p.op.b_transposed),
+               static_cast<T>(call.beta), static_cast<const T*>(call.c) + i * p.c.stride, p.c.ld,
+               static_cast<T*>(call.d) + i * p.d.stride, p.d.ld);
+  }
 }
 
 }  // namespace
 
 std::string Problem::text() const {
   const auto matrix = [](const Layout& x, bool transposed) {
-    return fmt::format("[{}, {}]{} ld {}", x.rows, x.columns, transposed ? "^T" : "", x.ld);
+    const std::string batch =
+        x.count == 1 ? "" : fmt::format(", {} of them by {}", x.count, x.stride);
+    return fmt::format("[{}, {}]{} ld {}{}", x.rows, x.columns, transposed ? "^T" : "", x.ld,
+                       batch);
   };
   return fmt::format(
       "{}{} A {}, B {}, C {}, D {}", op.compute == Type::Float64 ? "float64" : "float32",
@@ -80,7 +86,10 @@ void Problem::check() const {
     require(x->type == op.compute, "the types of data and computation differ");
     require(x->rows >= 1 && x->columns >= 1, "an empty matrix");
     require(x->ld >= static_cast<int64_t>(x->rows), "a leading dimension below the rows");
+    require(x->count >= 1 && x->stride >= 0, "an empty batch, or one that goes backwards");
+    require(x->count == d.count, "the sizes of the batches differ");
   }
+  require(d.count == 1 || d.stride >= (n() - 1) * d.ld + m(), "the results of a batch overlap");
   const auto rows = [](const Layout& x, bool transposed) {
     return transposed ? x.columns : x.rows;
   };
@@ -100,7 +109,8 @@ Algorithm algorithm_for(const Problem& problem, const Preference& preference) {
   std::copy_n(preference.alignment, 4, algorithm.alignment);
   if (problem.k() < kSplit) return algorithm;
   const uint64_t counter = sizeof(uint32_t);
-  const uint64_t parts = 2 * problem.d.rows * problem.d.columns * problem.element();
+  const auto count = static_cast<uint64_t>(problem.count());
+  const uint64_t parts = 2 * count * problem.d.rows * problem.d.columns * problem.element();
   if (preference.in_place && counter <= preference.workspace) {
     algorithm.in_place = 1;
     algorithm.workspace = counter;
@@ -116,6 +126,7 @@ void Matmul::check() const {
   const Range ranges[] = {
       range_of("A", a, problem.a, element), range_of("B", b, problem.b, element),
       range_of("C", c, problem.c, element), range_of("D", d, problem.d, element)};
+  const Layout* layouts[] = {&problem.a, &problem.b, &problem.c, &problem.d};
   for (int i = 0; i < 4; ++i) {
     const Range& range = ranges[i];
     memory.require(range.data, range.bytes, range.name);
@@ -123,11 +134,16 @@ void Matmul::check() const {
       refuse(fmt::format("{}: expected {}-byte alignment, as promised, found {}", range.name,
                          algorithm.alignment[i], memory.describe(range.data)));
     }
+    const auto step = static_cast<uint64_t>(layouts[i]->stride) * element;
+    if (layouts[i]->count > 1 && step % algorithm.alignment[i] != 0) {
+      refuse(fmt::format("{}: expected {}-byte alignment, as promised, found a batch by {} bytes",
+                         range.name, algorithm.alignment[i], step));
+    }
   }
   const Range& to = ranges[3];
   require(!to.overlaps(ranges[0]) && !to.overlaps(ranges[1]), "D overlaps an operand");
-  require(c == d ? problem.c.ld == problem.d.ld : !to.overlaps(ranges[2]),
-          "D overlaps C, and is not the same");
+  const bool same_layout = problem.c.ld == problem.d.ld && problem.c.stride == problem.d.stride;
+  require(c == d ? same_layout : !to.overlaps(ranges[2]), "D overlaps C, and is not the same");
   if (workspace_bytes < algorithm.workspace) {
     refuse(
         fmt::format("a workspace of {} bytes, expected {}", workspace_bytes, algorithm.workspace));

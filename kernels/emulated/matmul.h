@@ -16,6 +16,8 @@ struct Layout {
   Type type;
   uint64_t rows, columns;
   int64_t ld;
+  int32_t count = 1;   // of a batch,
+  int64_t stride = 0;  // and the elements from one of its matrices to the next
 };
 struct Operation {
   Type compute, scale;
@@ -36,6 +38,7 @@ struct Problem {
 
   // Fault(InvalidValue) where the descriptors do not go together.
   void check() const;
+  int64_t count() const { return d.count; }
   int64_t m() const { return static_cast<int64_t>(d.rows); }
   int64_t n() const { return static_cast<int64_t>(d.columns); }
   int64_t k() const { return static_cast<int64_t>(op.a_transposed ? a.rows : a.columns); }

@@ -59,6 +59,25 @@ TYPED_TEST(GemmTest, AgreesWithFloat64) {
   }
 }
 
+// Of linear layers, a group of examples each: strides of whole arenas, shared operands, operands
+// that lie on no vector, more products than threads and fewer.
+TYPED_TEST(GemmTest, BatchesAgreeWithFloat64) {
+  using T = TypeParam;
+  const auto on = test::streams({1, 2, 5});
+  for (const int64_t count : {1, 2, 3, 8}) {
+    const int64_t m = count == 2 ? 1 : 3, out = 33, in = 40;
+    const GemmShape forward{m, out, in, Transpose::No, Transpose::Yes};
+    const GemmShape data{m, in, out}, filter{out, in, m, Transpose::Yes, Transpose::No};
+    for (const int64_t stride : {out * in, int64_t{2048}, int64_t{1601}}) {
+      test::expect_gemm_batch<T>(forward, {count, m * in, stride, m * out}, on);
+      test::expect_gemm_batch<T>(data, {count, m * out, stride, m * in}, on);
+      test::expect_gemm_batch<T>(filter, {count, m * out, m * in, stride}, on);
+    }
+    test::expect_gemm_batch<T>({33, 20, 65}, {count, 33 * 65, 0, 700}, on);
+    test::expect_gemm_batch<T>({33, 20, 65}, {count, 0, 0, 660}, on);
+  }
+}
+
 // Each factor is off by half of TF32's eps at most; float64 is not rounded.
 TYPED_TEST(GemmTest, RoundsToTf32AtMostWhereTheStreamAllowsIt) {
   using T = TypeParam;
@@ -106,11 +125,33 @@ TEST(GemmErrors, ASizeOfZeroIsNamed) {
   }
 }
 
+TEST(GemmErrors, BatchesThatAreNoneAreNamed) {
+  const auto line = [](const GemmBatch& batch) -> std::string {
+    try {
+      const Gemm<float> gemm(Stream::cpu(1), {4, 2, 3}, batch);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::Usage);
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(line({0, 0, 0, 8}),
+            "[gemm] batch: found 0 products with strides 0 and 0, expected 1 or more, and strides "
+            "of 0 or more");
+  EXPECT_EQ(line({2, 0, 0, 7}),
+            "[gemm] batch: found results 7 elements apart, expected at least the 8 of one");
+  EXPECT_EQ(line({2, 0, 0, 8}), "");
+}
+
 TEST(GemmCost, CountsEachOperandOnce) {
   const Cost cost = gemm_cost<float>({2, 3, 5});
   EXPECT_EQ(cost.bytes_read, 4 * (2 * 5 + 5 * 3));
   EXPECT_EQ(cost.bytes_written, 4 * 2 * 3);
   EXPECT_EQ(cost.flops, 2 * 2 * 3 * 5);
+  const Cost batch = gemm_cost<float>({2, 3, 5}, {7, 10, 0, 6});
+  EXPECT_EQ(batch.bytes_read, 4 * (7 * 2 * 5 + 5 * 3));  // b is shared
+  EXPECT_EQ(batch.bytes_written, 7 * cost.bytes_written);
+  EXPECT_EQ(batch.flops, 7 * cost.flops);
 }
 
 }  // namespace

@@ -32,6 +32,33 @@ void cuda_gemm_tf32(benchmark::State& state) {
   gemm(state, Tf32::Yes);
 }
 
+// A layer of the mlp whose groups of examples have weights of their own: 128 examples in all.
+void cuda_gemm_of_groups(benchmark::State& state) {
+  if (!there_is_a_device(state)) return;
+  const Stream& stream = device_stream();
+  const int64_t count = state.range(0), m = 128 / count, out = 512, in = 784, weights = out * in;
+  const GemmShape shapes[] = {{m, out, in, Transpose::No, Transpose::Yes},
+                              {m, in, out, Transpose::No, Transpose::No},
+                              {out, in, m, Transpose::Yes, Transpose::No}};
+  const GemmBatch batches[] = {{count, m * in, weights, m * out},
+                               {count, m * out, weights, m * in},
+                               {count, m * out, m * in, weights}};
+  const GemmShape& s = shapes[state.range(1)];
+  const GemmBatch& batch = batches[state.range(1)];
+  const Gemm<float> gemm(stream, s, batch);
+  const RandomArray<float> a(stream, s.m * s.k * count), b(stream, s.k * s.n * count);
+  const RandomArray<float> c(stream, s.m * s.n * count);
+  const Buffer scratch(stream, gemm.scratch_bytes());
+  time_on(state, stream, gemm_cost<float>(s, batch), [&] {
+    gemm.run(stream, a.data(), b.data(), c.data(), Write::Overwrite, scratch.data());
+  });
+}
+
+BENCHMARK(cuda_gemm_of_groups)
+    ->ArgNames({"groups", "product"})
+    ->ArgsProduct({{8, 128}, {0, 1, 2}})
+    ->UseManualTime();
+
 // The head of resnet18 of width 64, and a layer of the mlp.
 void layers(benchmark::internal::Benchmark* b) {
   b->ArgNames({"n", "out", "in", "product"})->UseManualTime();

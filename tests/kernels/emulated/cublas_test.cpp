@@ -32,6 +32,8 @@ struct Product {
   uint64_t most_workspace = 1 << 20;
   uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, alignment = 64;
   size_t bytes_of_transpose = sizeof(int32_t);
+  int32_t batch = 1, batch_of_d = 1;
+  int64_t stride_a = 0, stride_d = 0;
 
   cublasLtMatmulDesc_t op = nullptr;
   cublasLtMatrixLayout_t a = nullptr, b = nullptr, c = nullptr, d = nullptr;
@@ -67,6 +69,14 @@ struct Product {
     BASIN_CUDA_CALL(cublasLtMatrixLayoutCreate(&b, type, k_of_b, n, ldb));
     BASIN_CUDA_CALL(cublasLtMatrixLayoutCreate(&c, type, rows_of_c, n, ldc));
     BASIN_CUDA_CALL(cublasLtMatrixLayoutCreate(&d, type, m, n, 4));
+    const auto repeat = [](cublasLtMatrixLayout_t layout, int32_t times, int64_t stride) {
+      BASIN_CUDA_CALL(cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT,
+                                                       &times, sizeof(times)));
+      BASIN_CUDA_CALL(cublasLtMatrixLayoutSetAttribute(
+          layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof(stride)));
+    };
+    repeat(a, batch, stride_a), repeat(b, batch, 0);
+    repeat(c, batch, stride_d), repeat(d, batch_of_d, stride_d);
     BASIN_CUDA_CALL(cublasLtMatmulPreferenceCreate(&preference));
     const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
       BASIN_CUDA_CALL(
@@ -150,6 +160,10 @@ TEST_F(EmulatedCublas, DescriptorsThatDoNotGoTogetherAreRefused) {
   expect("an empty matrix", [](Product& p) { p.k = p.k_of_b = 0; });
   expect("an attribute of 8 bytes, expected 4", [](Product& p) { p.bytes_of_transpose = 8; });
   expect("not a transpose", [](Product& p) { p.transpose_a = 7; });
+  expect("the sizes of the batches differ", [](Product& p) { p.batch_of_d = 2, p.stride_d = 32; });
+  expect("the results of a batch overlap",
+         [](Product& p) { p.batch = p.batch_of_d = 2, p.stride_d = 31; });
+  expect("an empty batch", [](Product& p) { p.batch = p.batch_of_d = 0; });
 }
 
 TEST_F(EmulatedCublas, DDoesNotHaveOtherExtentsThanTheProduct) {
@@ -198,6 +212,24 @@ TEST_F(EmulatedCublas, ArraysThatAreNotAsPromisedAreRefused) {
   expect("the workspace overlaps a matrix", [](Product& p) { p.workspace = p.b_at; });
   expect("alpha and beta lie on the host", [](Product& p) { p.alpha = p.a_at; });
   expect("alpha and beta lie on the host", [](Product& p) { p.beta = nullptr; });
+}
+
+TEST_F(EmulatedCublas, BatchesThatAreNotAsPromisedAreRefused) {
+  const auto multiply = [](int32_t batch, int64_t stride_a) {
+    Product product(Stream::cuda(0));
+    product.batch = product.batch_of_d = batch;
+    product.stride_a = stride_a, product.stride_d = 32;
+    product.describe(), product.choose();
+    product.multiply();
+    product.stream.synchronize();
+  };
+  multiply(3, 256);
+  const auto expect = [&](const char* what, int32_t batch, int64_t stride_a) {
+    EXPECT_THAT(error_of([&] { multiply(batch, stride_a); }), HasSubstr(what));
+  };
+  expect("A, 66560 bytes: byte 0 of a buffer of 16384 bytes", 17, 1024);
+  expect("A: expected 64-byte alignment, as promised, found a batch by 4000 bytes", 3, 1000);
+  expect("D overlaps an operand", 3, 1024);
 }
 
 TEST_F(EmulatedCublas, AnAlgorithmIsForItsProblem) {

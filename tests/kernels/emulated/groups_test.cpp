@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/emulated/device.h"
+#include "kernels/gemm.h"
 #include "kernels/reduce.h"
 #include "kernels/sam_groups.h"
 #include "tests/support/device.h"
@@ -39,6 +40,19 @@ TEST(GroupLaunches, NormsAreTwoAndTheAscentIsOne) {
     sam_ascent_groups(stream, {count, n}, n, w.data(), g.data(), norms.data(), rho.data(),
                       Normalise::Yes, points.data());
   });
+  stream.synchronize();
+}
+
+TEST(GroupLaunches, ABatchOfProductsIsOneCall) {
+  const Stream stream = Stream::cuda(0);
+  const Placed<float> a(stream, std::vector<float>(64 * 6, 1)), b(stream, a.values());
+  Placed<float> c(stream, 64 * 4);
+  for (const int64_t count : {1, 2, 9, 64}) {
+    const Gemm<float> gemm(stream, {2, 2, 3}, {count, 6, 6, 4});
+    const Counts before = emulated::counts();
+    gemm.run(stream, a.data(), b.data(), c.data(), Write::Overwrite, nullptr);
+    EXPECT_EQ(emulated::counts() - before, Counts{.others = 1}) << count << " products";
+  }
   stream.synchronize();
 }
 
