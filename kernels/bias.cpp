@@ -26,22 +26,33 @@ void add_pattern(const T* x, const T* pattern, int64_t length, int64_t times, T*
   });
 }
 
+// One bias, to be added to rows, `repeats` of them at a time.
 template <class T>
-void bias_forward(const Stream& stream, int64_t rows, int64_t columns, const T* x, const T* b,
-                  T* y) {
+void add_rows(int64_t rows, int64_t columns, int64_t repeats, const T* x, const T* b, T* y) {
+  T repeated[kPattern];
+  const T* pattern = b;
+  if (repeats > 1) {
+    for (int64_t r = 0; r < repeats; ++r) std::copy(b, b + columns, repeated + r * columns);
+    pattern = repeated;
+  }
+  const int64_t whole = rows / repeats, tail = whole * repeats;
+  add_pattern(x, pattern, repeats * columns, whole, y);
+  add_pattern(x + tail * columns, pattern, (rows - tail) * columns, 1, y + tail * columns);
+}
+
+template <class T>
+void bias_forward(const Stream& stream, int64_t rows, int64_t columns, const T* x, const T* b, T* y,
+                  ParameterGroups groups) {
   const int64_t bytes = element_cost<BiasAdd<T>, T>(rows * columns).bytes();
-  const int64_t repeats = std::clamp<int64_t>(kPattern / columns, 1, std::max<int64_t>(rows, 1));
+  const int64_t each = rows / groups.count;
+  const int64_t repeats = std::clamp<int64_t>(kPattern / columns, 1, each);
   parallel_ranges(stream, rows, repeats, bytes, [&](int64_t begin, int64_t end) {
-    T repeated[kPattern];
-    const T* pattern = b;
-    if (repeats > 1) {
-      for (int64_t r = 0; r < repeats; ++r) std::copy(b, b + columns, repeated + r * columns);
-      pattern = repeated;
+    while (begin < end) {
+      const int64_t group = begin / each, stop = std::min(end, (group + 1) * each);
+      add_rows(stop - begin, columns, repeats, x + begin * columns, b + group * groups.stride,
+               y + begin * columns);
+      begin = stop;
     }
-    const int64_t whole = (end - begin) / repeats, rest = (end - begin) % repeats;
-    add_pattern(x + begin * columns, pattern, repeats * columns, whole, y + begin * columns);
-    const int64_t tail = (begin + whole * repeats) * columns;
-    add_pattern(x + tail, pattern, rest * columns, 1, y + tail);
   });
 }
 
@@ -49,16 +60,18 @@ void bias_forward(const Stream& stream, int64_t rows, int64_t columns, const T* 
 }  // namespace cpu
 
 template <class T>
-void bias_forward(const Stream& stream, int64_t rows, int64_t columns, const T* x, const T* b,
-                  T* y) {
+void bias_forward(const Stream& stream, int64_t rows, int64_t columns, const T* x, const T* b, T* y,
+                  ParameterGroups groups) {
   if (rows == 0 || columns == 0) return;
   if constexpr (kHasCuda) {
-    if (stream.is_cuda()) return cuda::bias_forward(stream, rows, columns, x, b, y);
+    if (stream.is_cuda()) return cuda::bias_forward(stream, rows, columns, x, b, y, groups);
   }
-  cpu::bias_forward(stream, rows, columns, x, b, y);
+  cpu::bias_forward(stream, rows, columns, x, b, y, groups);
 }
 
-template void bias_forward(const Stream&, int64_t, int64_t, const float*, const float*, float*);
-template void bias_forward(const Stream&, int64_t, int64_t, const double*, const double*, double*);
+template void bias_forward(const Stream&, int64_t, int64_t, const float*, const float*, float*,
+                           ParameterGroups);
+template void bias_forward(const Stream&, int64_t, int64_t, const double*, const double*, double*,
+                           ParameterGroups);
 
 }  // namespace basin

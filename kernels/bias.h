@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cost.h"
+#include "kernels/parameter_groups.h"
 #include "kernels/platform.h"
 #include "kernels/stream.h"
 
@@ -14,15 +15,16 @@ struct BiasAdd {
   BASIN_HD static T of(T x, T b) { return x + b; }
 };
 
-// y[r, c] = x[r, c] + b[c].  x, y: [rows, columns], y may be x; b: [columns].
+// y[r, c] = x[r, c] + b[c].  x, y: [rows, columns], y may be x; b: [columns], for each of the
+// groups of rows / groups.count rows.
 template <class T>
-void bias_forward(const Stream& stream, int64_t rows, int64_t columns, const T* x, const T* b,
-                  T* y);
+void bias_forward(const Stream& stream, int64_t rows, int64_t columns, const T* x, const T* b, T* y,
+                  ParameterGroups groups = {});
 
 namespace cuda {
 template <class T>
-void bias_forward(const Stream& stream, int64_t rows, int64_t columns, const T* x, const T* b,
-                  T* y);
+void bias_forward(const Stream& stream, int64_t rows, int64_t columns, const T* x, const T* b, T* y,
+                  ParameterGroups groups);
 }
 
 }  // namespace basin

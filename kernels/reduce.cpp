@@ -81,35 +81,41 @@ void sum_rows(const T* x, int64_t stride, int64_t rows, int64_t width, T* to) {
 template <class T>
 void join_blocks(const T* partials, int64_t stride, int64_t blocks, int64_t width, T* sums,
                  Write mode) {
-  double total[kColumnTile] = {};
-  for (int64_t b = 0; b < blocks; ++b) {
-    for (int64_t c = 0; c < width; ++c) total[c] += static_cast<double>(partials[b * stride + c]);
-  }
-  for (int64_t c = 0; c < width; ++c) {
-    const T value = static_cast<T>(total[c]);
-    sums[c] = mode == Write::Overwrite ? value : sums[c] + value;
-  }
+  vectorised([=]() {
+    double total[kColumnTile] = {};
+    for (int64_t b = 0; b < blocks; ++b) {
+      for (int64_t c = 0; c < width; ++c) total[c] += static_cast<double>(partials[b * stride + c]);
+    }
+    for (int64_t c = 0; c < width; ++c) {
+      const T value = static_cast<T>(total[c]);
+      sums[c] = mode == Write::Overwrite ? value : sums[c] + value;
+    }
+  });
 }
 
 template <class T>
 void column_sum(const Stream& stream, int64_t rows, int64_t columns, const T* x, T* partials,
-                T* sums, Write mode) {
-  const int64_t blocks = ceil_div(rows, kColumnRows), tiles = ceil_div(columns, kColumnTile);
+                T* sums, Write mode, ParameterGroups groups) {
+  const int64_t each = rows / groups.count;
+  const int64_t blocks = ceil_div(each, kColumnRows), tiles = ceil_div(columns, kColumnTile);
   const int64_t bytes = element_cost<PlainTerm, T>(rows * columns).bytes();
-  parallel_ranges(stream, blocks * tiles, 1, bytes, [&](int64_t begin, int64_t end) {
+  const int64_t all = groups.count * blocks;
+  parallel_ranges(stream, all * tiles, 1, bytes, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t block = task / tiles, c = task % tiles * kColumnTile;
-      const int64_t row = block * kColumnRows;
-      sum_rows(x + row * columns + c, columns, std::min(kColumnRows, rows - row),
-               std::min(kColumnTile, columns - c), partials + block * columns + c);
+      const int64_t row = block % blocks * kColumnRows;  // of the group's
+      sum_rows(x + (block / blocks * each + row) * columns + c, columns,
+               std::min(kColumnRows, each - row), std::min(kColumnTile, columns - c),
+               partials + block * columns + c);
     }
   });
-  parallel_ranges(stream, tiles, 1, blocks * columns * int64_t{sizeof(T)},
+  parallel_ranges(stream, groups.count * tiles, 1, all * columns * int64_t{sizeof(T)},
                   [&](int64_t begin, int64_t end) {
-                    for (int64_t c = begin * kColumnTile; c < std::min(end * kColumnTile, columns);
-                         c += kColumnTile) {
-                      join_blocks(partials + c, columns, blocks, std::min(kColumnTile, columns - c),
-                                  sums + c, mode);
+                    for (int64_t task = begin; task < end; ++task) {
+                      const int64_t group = task / tiles, c = task % tiles * kColumnTile;
+                      join_blocks(partials + group * blocks * columns + c, columns, blocks,
+                                  std::min(kColumnTile, columns - c),
+                                  sums + group * groups.stride + c, mode);
                     }
                   });
 }
@@ -175,11 +181,13 @@ void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* 
 
 template <class T>
 void column_sum(const Stream& stream, int64_t rows, int64_t columns, const T* x, T* partials,
-                T* sums, Write mode) {
+                T* sums, Write mode, ParameterGroups groups) {
   if constexpr (kHasCuda) {
-    if (stream.is_cuda()) return cuda::column_sum(stream, rows, columns, x, partials, sums, mode);
+    if (stream.is_cuda()) {
+      return cuda::column_sum(stream, rows, columns, x, partials, sums, mode, groups);
+    }
   }
-  cpu::column_sum(stream, rows, columns, x, partials, sums, mode);
+  cpu::column_sum(stream, rows, columns, x, partials, sums, mode, groups);
 }
 
 template <class T>
@@ -196,7 +204,8 @@ void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count
   template void squared_norms(const Stream&, ParameterGroups, int64_t, const T*, double*, \
                               double*);                                                   \
   template void sum(const Stream&, int64_t, const T*, double*, double*);                  \
-  template void column_sum(const Stream&, int64_t, int64_t, const T*, T*, T*, Write);     \
+  template void column_sum(const Stream&, int64_t, int64_t, const T*, T*, T*, Write,      \
+                           ParameterGroups);                                              \
   template void sum_parts(const Stream&, int64_t, const T* const*, int, double, const T*, T*);
 
 BASIN_INSTANTIATE_REDUCE(float)

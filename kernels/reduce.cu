@@ -34,17 +34,17 @@ void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* 
 
 template <class T>
 void column_sum(const Stream& stream, int64_t rows, int64_t columns, const T* x, T* partials,
-                T* sums, Write mode) {
+                T* sums, Write mode, ParameterGroups groups) {
   if (columns == 0) return;
   using Blocks = ColumnBlocks<T>;
-  const int64_t blocks = ceil_div(rows, kColumnRows);
+  const int64_t each = rows / groups.count, blocks = ceil_div(each, kColumnRows);
   if (blocks > 0) {
-    const int64_t tasks = blocks * ceil_div<int64_t>(columns, Blocks::kTile);
-    launch<Blocks>(stream, "column_sum", grid_of_blocks(stream, tasks, Blocks::kThreads), rows,
-                   columns, x, partials);
+    const int64_t tasks = groups.count * blocks * ceil_div<int64_t>(columns, Blocks::kTile);
+    launch<Blocks>(stream, "column_sum", grid_of_blocks(stream, tasks, Blocks::kThreads),
+                   groups.count, each, columns, x, partials);
   }
-  launch<ColumnJoin<T>>(stream, "column_sum", grid_for(stream, columns), blocks, columns, partials,
-                        sums, mode);
+  launch<ColumnJoin<T>>(stream, "column_sum", grid_for(stream, groups.count * columns), groups,
+                        blocks, columns, partials, sums, mode);
 }
 
 template <class T>
@@ -70,7 +70,8 @@ void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count
   template void squared_norms(const Stream&, ParameterGroups, int64_t, const T*, double*, \
                               double*);                                                   \
   template void sum(const Stream&, int64_t, const T*, double*, double*);                  \
-  template void column_sum(const Stream&, int64_t, int64_t, const T*, T*, T*, Write);     \
+  template void column_sum(const Stream&, int64_t, int64_t, const T*, T*, T*, Write,      \
+                           ParameterGroups);                                              \
   template void sum_parts(const Stream&, int64_t, const T* const*, int, double, const T*, T*);
 
 BASIN_INSTANTIATE_REDUCE(float)

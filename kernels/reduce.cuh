@@ -63,8 +63,9 @@ struct JoinPartials {
   }
 };
 
-// partials[b, c] = the sum of x[r, c] over rows r in [b, b + 1) * kColumnRows.  A block of threads
-// takes a tile of columns; a warp its rows in turn, so that neighbours read neighbours.
+// partials[b, c] = the sum of x[r, c] over rows r in [b, b + 1) * kColumnRows of a group's `rows`,
+// the groups one behind the other.  A block of threads takes a tile of columns; a warp its rows in
+// turn, so that neighbours read neighbours.
 template <class T>
 struct ColumnBlocks {
   static constexpr int kTile = kWarpSize, kMaxLanes = 8;
@@ -73,16 +74,18 @@ struct ColumnBlocks {
     T partial[kMaxLanes][kTile];
   };
   template <class Block>
-  BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t rows, int64_t columns,
-                               const T* x, T* partials) const {
+  BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t groups, int64_t rows,
+                               int64_t columns, const T* x, T* partials) const {
     const int across = block.num_threads() < kTile ? block.num_threads() : kTile;
     const int lanes = block.num_threads() / across;
     const int lane = block.thread_rank() / across, first = block.thread_rank() % across;
     const int64_t tiles = ceil_div<int64_t>(columns, kTile);
-    const int64_t tasks = ceil_div(rows, kColumnRows) * tiles;
+    const int64_t blocks = ceil_div(rows, kColumnRows), tasks = groups * blocks * tiles;
     for (int64_t task = block.block_rank(); task < tasks; task += block.num_blocks()) {
-      const int64_t begin = task / tiles * kColumnRows, column = task % tiles * kTile;
-      const int64_t end = begin + kColumnRows < rows ? begin + kColumnRows : rows;
+      const int64_t b = task / tiles, column = task % tiles * kTile;
+      const int64_t group = groups == 1 ? 0 : b / blocks, last = (group + 1) * rows;
+      const int64_t begin = group * rows + (b - group * blocks) * kColumnRows;
+      const int64_t end = begin + kColumnRows < last ? begin + kColumnRows : last;
       for (int c = first; c < kTile; c += across) {
         T total = 0;
         if (column + c < columns) {
@@ -95,7 +98,7 @@ struct ColumnBlocks {
         for (int c = first; c < kTile && column + c < columns; c += across) {
           T total = shared.partial[0][c];
           for (int k = 1; k < lanes; ++k) total += shared.partial[k][c];
-          partials[task / tiles * columns + column + c] = total;
+          partials[b * columns + column + c] = total;
         }
       }
       block.sync();
@@ -103,21 +106,24 @@ struct ColumnBlocks {
   }
 };
 
-// sums[c] (=, +=) the sum of partials[b, c] over b, in its order.
+// sums[c] (=, +=) the sum of partials[b, c] over b, in its order, for each group.
 // Narrow accesses: columns are few, so that each has a thread to itself.
 template <class T>
 struct ColumnJoin {
   struct Shared {};
   template <class Block>
-  BASIN_DEVICE void operator()(Block& block, Shared&, int64_t blocks, int64_t columns,
-                               const T* partials, T* sums, Write mode) const {
+  BASIN_DEVICE void operator()(Block& block, Shared&, ParameterGroups groups, int64_t blocks,
+                               int64_t columns, const T* partials, T* sums, Write mode) const {
     const int64_t stride = block.num_blocks() * block.num_threads();
     const int64_t rank = block.block_rank() * block.num_threads() + block.thread_rank();
-    for (int64_t c = rank; c < columns; c += stride) {
+    for (int64_t i = rank; i < groups.count * columns; i += stride) {
+      const int64_t group = groups.count == 1 ? 0 : i / columns, c = i - group * columns;
+      const T* from = partials + group * blocks * columns + c;
       double total = 0;
-      for (int64_t b = 0; b < blocks; ++b) total += static_cast<double>(partials[b * columns + c]);
+      for (int64_t b = 0; b < blocks; ++b) total += static_cast<double>(from[b * columns]);
       const T value = static_cast<T>(total);
-      sums[c] = mode == Write::Overwrite ? value : sums[c] + value;
+      T& to = sums[group * groups.stride + c];
+      to = mode == Write::Overwrite ? value : to + value;
     }
   }
 };

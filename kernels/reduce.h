@@ -49,14 +49,15 @@ void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* 
 
 // sums[c] (=, +=) sum_r x[r, c]  (x: [rows, columns]), the gradient of a bias: sums in T over
 // fixed blocks of kColumnRows rows, then in float64 over the blocks in their order.
-// partials: [column_sum_partials(rows, columns)] of T, scratch.
+// With groups, of the rows of each: rows / groups.count, to sums + g * groups.stride.
+// partials: [column_sum_partials(rows, columns, groups.count)] of T, scratch.
 inline constexpr int64_t kColumnRows = 128;
-constexpr int64_t column_sum_partials(int64_t rows, int64_t columns) {
-  return ceil_div(rows, kColumnRows) * columns;
+constexpr int64_t column_sum_partials(int64_t rows, int64_t columns, int64_t groups = 1) {
+  return groups * ceil_div(rows / groups, kColumnRows) * columns;
 }
 template <class T>
 void column_sum(const Stream& stream, int64_t rows, int64_t columns, const T* x, T* partials,
-                T* sums, Write mode);
+                T* sums, Write mode, ParameterGroups groups = {});
 
 // out[i] = sum_k parts[k][i] in the order of k, plus decay * w[i] (w may be null): the gradients
 // of several workspaces made one, and the L2 term's, in one pass. count >= 1; `parts` itself is in
@@ -73,7 +74,7 @@ template <class T>
 void sum(const Stream& stream, int64_t n, const T* x, double* partials, double* result);
 template <class T>
 void column_sum(const Stream& stream, int64_t rows, int64_t columns, const T* x, T* partials,
-                T* sums, Write mode);
+                T* sums, Write mode, ParameterGroups groups);
 template <class T>
 void sum_parts(const Stream& stream, int64_t n, const T* const* parts, int count, double decay,
                const T* w, T* out);

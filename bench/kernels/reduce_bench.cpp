@@ -44,6 +44,21 @@ void column_sum_float(benchmark::State& state) {
   set_rates(state, element_cost<PlainTerm, float>(rows * columns));
 }
 
+// The bias's gradient of each group of 128 rows.
+void column_sum_of_groups(benchmark::State& state) {
+  const int64_t columns = state.range(1), rows = 128;
+  const ParameterGroups groups{state.range(0), columns};
+  const Stream stream = Stream::cpu(static_cast<int>(state.range(2)));
+  std::vector<float> x(rows * columns, 0.5f), sums(groups.count * columns);
+  std::vector<float> partials(column_sum_partials(rows, columns, groups.count));
+  for (auto _ : state) {
+    column_sum(stream, rows, columns, x.data(), partials.data(), sums.data(), Write::Overwrite,
+               groups);
+    benchmark::ClobberMemory();
+  }
+  set_rates(state, element_cost<PlainTerm, float>(rows * columns));
+}
+
 // Two gradients made one, with the L2 term: 16 bytes and 3 flops a parameter.
 void sum_parts_float(benchmark::State& state) {
   const int64_t n = state.range(0);
@@ -66,6 +81,10 @@ BENCHMARK(squared_norms_float)
 BENCHMARK(column_sum_float)
     ->ArgNames({"n", "columns", "threads"})
     ->ArgsProduct({{1 << 14, 1 << 20}, {10, 64, 1024}, {1, 2}})
+    ->UseRealTime();
+BENCHMARK(column_sum_of_groups)
+    ->ArgNames({"groups", "columns", "threads"})
+    ->ArgsProduct({{8, 128}, {10, 512}, {1, 2}})
     ->UseRealTime();
 BENCHMARK(sum_parts_float)->Apply(sizes);
 

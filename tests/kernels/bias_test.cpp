@@ -7,6 +7,7 @@
 #include "tests/support/block.h"
 #include "tests/support/compare.h"
 #include "tests/support/device.h"
+#include "tests/support/groups.h"
 #include "tests/support/poison.h"
 
 namespace basin::test {
@@ -52,6 +53,36 @@ TYPED_TEST(BiasTest, AddsToEveryRow) {
   }
 }
 
+TYPED_TEST(BiasTest, GroupsOfRowsHaveTheirOwn) {
+  using T = TypeParam;
+  for (const Size& each : {Size{1, 1}, Size{1, 10}, Size{16, 64}, Size{3, 513}, Size{129, 16}}) {
+    for (const int64_t count : {1, 2, 3, 8}) {
+      for (const int64_t gap : {int64_t{0}, 16 - each.columns % 16, int64_t{5}}) {
+        const ParameterGroups groups{count, each.columns + gap};
+        const int64_t part = each.rows * each.columns;
+        const auto x = random_values<T>(count * part, 1),
+                   b = random_values<T>(count * each.columns, 2);
+        std::vector<double> expected;
+        for (int64_t g = 0; g < count; ++g) {
+          const auto one = meaning<T>(each, {x.begin() + g * part, x.begin() + (g + 1) * part},
+                                      {b.begin() + g * each.columns, b.end()});
+          expected.insert(expected.end(), one.begin(), one.end());
+        }
+        for (const Stream& stream : streams({1, 2})) {
+          SCOPED_TRACE(testing::Message() << count << " of " << each.rows << " x " << each.columns
+                                          << " by " << groups.stride << ", " << name(stream));
+          const Placed<T> from(stream, x), bias(stream, spread(b, groups, each.columns));
+          Placed<T> to(stream, count * part);
+          bias_forward(stream, count * each.rows, each.columns, from.data(), bias.data(), to.data(),
+                       groups);
+          EXPECT_TRUE(all_close(to.span(), expected, 1));
+          EXPECT_TRUE(from.intact() && bias.intact() && to.intact());
+        }
+      }
+    }
+  }
+}
+
 TYPED_TEST(BiasTest, TheBodyOfTheOtherBackendDoesTheSame) {
   using T = TypeParam;
   for (const Size& size : kSizes) {
@@ -61,7 +92,8 @@ TYPED_TEST(BiasTest, TheBodyOfTheOtherBackendDoesTheSame) {
       if (access == Access::Packed && size.columns % kPackSize<T> != 0) continue;
       const Guarded<T> from(x), bias(b);
       Guarded<T> to(n);
-      run_blocks<BiasBody<T>>(3, 1, n, size.columns, access, from.data(), bias.data(), to.data());
+      run_blocks<BiasBody<T>>(3, 1, n, size.columns, access, from.data(), bias.data(), to.data(),
+                              ParameterGroups{});
       EXPECT_TRUE(all_close(to.span(), meaning(size, x, b), 1));
       EXPECT_TRUE(to.intact());
     }

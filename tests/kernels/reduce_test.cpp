@@ -176,6 +176,47 @@ TYPED_TEST(ReduceTest, ColumnSum) {
   }
 }
 
+TYPED_TEST(ReduceTest, ColumnSumsOfGroups) {
+  using T = TypeParam;
+  for (const Size& each : {Size{1, 10}, Size{16, 64}, Size{129, 33}, Size{300, 257}}) {
+    for (const ParameterGroups groups : {ParameterGroups{1, 0},
+                                         {2, each.columns},
+                                         {3, each.columns + 5},
+                                         {8, round_up<int64_t>(each.columns, 16) + 16}}) {
+      const int64_t part = each.rows * each.columns, columns = each.columns;
+      const auto x = random_values<T>(groups.count * part, 1);
+      const auto before = random_values<T>(groups.count * columns, 2);
+      for (const Write mode : {Write::Overwrite, Write::Accumulate}) {
+        SameOnEachDevice<T> same;
+        for (const Stream& stream : streams({1, 2, 3})) {
+          SCOPED_TRACE(testing::Message() << groups.count << " of " << each.rows << " x " << columns
+                                          << " by " << groups.stride << ", " << name(stream));
+          const bool adds = mode == Write::Accumulate;
+          const Placed<T> from(stream, x, 1);
+          Placed<T> partials(stream,
+                             column_sum_partials(groups.count * each.rows, columns, groups.count));
+          Placed<T> sums = adds ? Placed<T>(stream, spread(before, groups, columns))
+                                : Placed<T>(stream, extent_of(groups, columns));
+          column_sum(stream, groups.count * each.rows, columns, from.data(), partials.data(),
+                     sums.data(), mode, groups);
+          const auto found = sums.values();
+          for (int64_t g = 0; g < groups.count; ++g) {
+            const std::vector<T> rows(x.begin() + g * part, x.begin() + (g + 1) * part);
+            const std::vector<T> held(before.begin() + g * columns,
+                                      before.begin() + (adds ? g + 1 : g) * columns);
+            EXPECT_TRUE(all_close(group_of<T>(found, groups, columns, g),
+                                  column_meaning(each, rows, held), kColumnRows,
+                                  std::sqrt(static_cast<double>(each.rows) + 1)));
+          }
+          EXPECT_TRUE(from.intact() && partials.intact() && sums.intact());
+          EXPECT_TRUE(gaps_intact<T>(found, groups, columns));
+          EXPECT_TRUE(same(stream, gathered<T>(found, groups, columns)));
+        }
+      }
+    }
+  }
+}
+
 TYPED_TEST(ReduceTest, SumParts) {
   using T = TypeParam;
   const double decay = 0.25;
@@ -245,10 +286,10 @@ TYPED_TEST(ReduceTest, TheColumnBodiesOfTheOtherBackendDoTheSame) {
     for (const int threads : {1, 16, 64}) {
       const Guarded<T> from(x);
       Guarded<T> partials(column_sum_partials(size.rows, size.columns)), sums(before);
-      run_blocks<ColumnBlocks<T>>(3, threads, size.rows, size.columns, from.data(),
+      run_blocks<ColumnBlocks<T>>(3, threads, int64_t{1}, size.rows, size.columns, from.data(),
                                   partials.data());
-      run_blocks<ColumnJoin<T>>(2, threads, ceil_div(size.rows, kColumnRows), size.columns,
-                                partials.data(), sums.data(), Write::Accumulate);
+      run_blocks<ColumnJoin<T>>(2, threads, ParameterGroups{}, ceil_div(size.rows, kColumnRows),
+                                size.columns, partials.data(), sums.data(), Write::Accumulate);
       EXPECT_TRUE(all_close(sums.span(), column_meaning(size, x, before), kColumnRows,
                             std::sqrt(static_cast<double>(size.rows))))
           << size.rows << " x " << size.columns << ", " << threads << " threads";
