@@ -1,6 +1,8 @@
 // The CUDA side of group norm.
 #include "kernels/norm_act.cuh"
 
+#include <numeric>
+
 #include "kernels/launch.cuh"
 #include "kernels/norm_act_join.cuh"
 
@@ -21,6 +23,21 @@ Grid grid_of_tiles(const Stream& stream, const GroupTiling& tiling) {
   return grid_of_blocks(stream, tiling.tasks(), group_threads<T, W>(tiling));
 }
 
+// What the width of an access has to divide, where the parameters of neighbouring channels, and of
+// groups, are read by it.
+int64_t row_of(const NormShape& shape, ParameterGroups parameters) {
+  return parameters.count == 1 ? shape.c : std::gcd(shape.c, parameters.stride);
+}
+
+// The sums over a batch have one order; over the images of a group, whatever fills the device.
+Grid grid_of_joins(const Stream& stream, const NormShape& shape, ParameterGroups gradients) {
+  int threads = gradients.count == 1 ? kJoinThreads : kWarpSize;
+  const int64_t images = shape.n / gradients.count;
+  while (threads < kJoinThreads && threads < images * kJoinChannels) threads *= 2;
+  const int64_t blocks = gradients.count * ceil_div<int64_t>(shape.c, kJoinChannels);
+  return grid_of_blocks(stream, blocks, threads);
+}
+
 }  // namespace
 
 template <class T>
@@ -32,47 +49,48 @@ template <class T>
 void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
                             const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
                             double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
-                            void*) {
+                            void*, ParameterGroups parameters) {
   const auto run = [&](auto width) {
     const GroupTiling tiling = group_tiling<T, width>(shape);
     launch<GroupNormForward<T, width>>(
         stream, "group_norm_act_forward", grid_of_tiles<T, width>(stream, tiling), tiling, x,
-        residual, sum, gamma, beta, eps, floor_of<Wide<T>>(act), y, mean, rstd);
+        residual, sum, gamma, beta, parameters, eps, floor_of<Wide<T>>(act), y, mean, rstd);
   };
-  by_width<T, kSumWidth>(shape.c, run, x, residual, gamma, beta, sum, y);
+  by_width<T, kSumWidth>(row_of(shape, parameters), run, x, residual, gamma, beta, sum, y);
 }
 
 template <class T>
 void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
                              const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
                              const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
-                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch) {
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch,
+                             ParameterGroups parameters, ParameterGroups gradients) {
   using F = Wide<T>;
   constexpr const char* kName = "group_norm_act_backward";
   const GroupScratch<F> parts(shape, scratch);
   const auto run = [&](auto width) {
     const GroupTiling tiling = group_tiling<T, width>(shape);
     launch<GroupNormBackward<T, width>>(stream, kName, grid_of_tiles<T, width>(stream, tiling),
-                                        tiling, dy, s, gamma, beta, mean, rstd, floor_of<F>(act),
-                                        ds, ds_mode, parts.dgammas, parts.dbetas);
+                                        tiling, dy, s, gamma, beta, parameters, mean, rstd,
+                                        floor_of<F>(act), ds, ds_mode, parts.dgammas, parts.dbetas);
   };
-  by_width<T, kSumWidth>(shape.c, run, dy, s, gamma, beta, ds);
+  by_width<T, kSumWidth>(row_of(shape, parameters), run, dy, s, gamma, beta, ds);
   const F* none = nullptr;
   F* nowhere = nullptr;
-  const Grid joins =
-      grid_of_blocks(stream, ceil_div<int64_t>(shape.c, kJoinChannels), kJoinThreads);
-  launch<GradientJoin<F>>(stream, kName, joins, shape.n, shape.c, parts.dgammas, parts.dbetas,
-                          dgamma, dbeta, parameter_mode, none, none, 0.0, nowhere, nowhere);
+  launch<GradientJoin<F>>(stream, kName, grid_of_joins(stream, shape, gradients), gradients,
+                          shape.n / gradients.count, shape.c, parts.dgammas, parts.dbetas, dgamma,
+                          dbeta, parameter_mode, none, none, 0.0, nowhere, nowhere);
 }
 
 #define BASIN_INSTANTIATE_GROUP_NORM(T)                                                            \
   template int64_t group_norm_act_scratch<T>(const NormShape&);                                    \
   template void group_norm_act_forward(const Stream&, const NormShape&, const T*, const T*,        \
                                        const Wide<T>*, const Wide<T>*, double, Activation, T*, T*, \
-                                       Wide<T>*, Wide<T>*, void*);                                 \
-  template void group_norm_act_backward(                                                           \
-      const Stream&, const NormShape&, const T*, const T*, const Wide<T>*, const Wide<T>*,         \
-      const Wide<T>*, const Wide<T>*, Activation, T*, Write, Wide<T>*, Wide<T>*, Write, void*);
+                                       Wide<T>*, Wide<T>*, void*, ParameterGroups);                \
+  template void group_norm_act_backward(const Stream&, const NormShape&, const T*, const T*,       \
+                                        const Wide<T>*, const Wide<T>*, const Wide<T>*,            \
+                                        const Wide<T>*, Activation, T*, Write, Wide<T>*, Wide<T>*, \
+                                        Write, void*, ParameterGroups, ParameterGroups);
 
 BASIN_INSTANTIATE_GROUP_NORM(float)
 BASIN_INSTANTIATE_GROUP_NORM(double)

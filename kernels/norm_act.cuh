@@ -127,8 +127,9 @@ struct GroupNormForward : TileBounds<T, 3> {
 
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared& shared, const GroupTiling& tiling, const T* x,
-                               const T* residual, T* sum, const F* gamma, const F* beta, double eps,
-                               F floor, T* y, F* mean, F* rstd) const {
+                               const T* residual, T* sum, const F* gamma, const F* beta,
+                               ParameterGroups parameters, double eps, F floor, T* y, F* mean,
+                               F* rstd) const {
     constexpr int held_rows = kHeldRows<T, W>;
     const TileThread<W> thread(block, tiling.channels);
     const int64_t c = tiling.c, positions = tiling.positions;
@@ -164,12 +165,13 @@ struct GroupNormForward : TileBounds<T, 3> {
           rstd[t.first_group + g] = shared.rstd[g] = r;
         });
       }
+      const int64_t own = parameters.offset_of(t.image, tiling.n) + t.channel;
       for (int k = strips - 1; k >= 0; --k) {
         const Strip strip = thread.strip(k, t.channels, positions);
         ThreadParameters<F, W> p;
         t.spread(strip, shared.mean, p.mean);
         t.spread(strip, shared.rstd, p.scale);
-        p.load(gamma, beta, floor, t.channel + strip.channel);
+        p.load(gamma, beta, floor, own + strip.channel);
         for (int chunk = chunks - 1; chunk >= 0; --chunk) {
           const auto rows = thread.template rows_of<held_rows>(chunk, strip, c, t.offset);
           const bool held = k == strips - 1 && chunk == chunks - 1;
@@ -194,8 +196,8 @@ struct GroupNormBackward : TileBounds<T, 2> {
 
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared& shared, const GroupTiling& tiling, const T* dy,
-                               const T* s, const F* gamma, const F* beta, const F* mean,
-                               const F* rstd, F floor, T* ds, Write mode, F* dgammas,
+                               const T* s, const F* gamma, const F* beta, ParameterGroups groups,
+                               const F* mean, const F* rstd, F floor, T* ds, Write mode, F* dgammas,
                                F* dbetas) const {
     constexpr int held_rows = kHeldRows<T, W>;
     const TileThread<W> thread(block, tiling.channels);
@@ -204,6 +206,7 @@ struct GroupNormBackward : TileBounds<T, 2> {
     for (int64_t task = block.block_rank(); task < tiling.tasks(); task += block.num_blocks()) {
       const GroupTile t(tiling, task);
       const int strips = ceil_div(t.channels, thread.channels());
+      const int64_t own = groups.offset_of(t.image, tiling.n) + t.channel;
       const F* means = mean + t.first_group;
       const F* rstds = rstd + t.first_group;
       Chunk<T, W, held_rows> dys, values;
@@ -215,7 +218,7 @@ struct GroupNormBackward : TileBounds<T, 2> {
         ThreadParameters<F, W> p;
         t.spread(strip, means, p.mean);
         t.spread(strip, rstds, p.scale);
-        p.load(gamma, beta, floor, t.channel + strip.channel);
+        p.load(gamma, beta, floor, own + strip.channel);
         return p;
       };
       for (int k = 0; k < strips; ++k) {
@@ -227,10 +230,10 @@ struct GroupNormBackward : TileBounds<T, 2> {
           shared.sums.warps.add_gradients(block, thread, chunk == 0, dys, values, p);
         }
         shared.sums.warps.join(block, strip, [&](int j, double a, double b) {
-          const int64_t channel = t.channel + strip.begin + j, part = t.image * c + channel;
-          dgammas[part] = rstds[(strip.begin + j) / t.width] * static_cast<F>(b);
+          const int64_t channel = strip.begin + j, part = t.image * c + t.channel + channel;
+          dgammas[part] = rstds[channel / t.width] * static_cast<F>(b);
           dbetas[part] = static_cast<F>(a);
-          const auto weight = static_cast<double>(gamma[channel]);
+          const auto weight = static_cast<double>(gamma[own + channel]);
           shared.sums.put(j, a * weight, b * weight);
         });
         shared.sums.join(block, t, strip, [&](int g, double a, double b) {

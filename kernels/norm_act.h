@@ -16,6 +16,7 @@
 
 #include "kernels/bfloat16.h"
 #include "kernels/cost.h"
+#include "kernels/parameter_groups.h"
 #include "kernels/stream.h"
 
 namespace basin {
@@ -80,7 +81,8 @@ constexpr T floor_of(Activation act) {
 
 // Group norm.
 // x, residual (may be null), sum, y: [n, positions, c]; sum is written where residual is given, and
-// may be null otherwise. gamma, beta: [c]. mean, rstd: [n, groups], written.
+// may be null otherwise. gamma, beta: [c], for each of the parameter groups of images. mean, rstd:
+// [n, groups], written.
 // scratch (forward and backward): group_norm_act_scratch bytes, 64-byte aligned.
 template <class T>
 int64_t group_norm_act_scratch(const Stream& stream, const NormShape& shape);
@@ -88,15 +90,17 @@ template <class T>
 void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
                             const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
                             double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
-                            void* scratch);
+                            void* scratch, ParameterGroups parameters = {});
 // ds (=, +=) the gradient with respect to s, given dy and s; null: not wanted. dgamma, dbeta: [c]
 // (=, +=), summed image by image within a thread, then over the threads in their order; with CUDA
-// within an image, then over the images in float64.
+// within an image, then over the images in float64. `gradients`: of each of those groups of images
+// one; either may be single while the other is not.
 template <class T>
 void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
                              const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
                              const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
-                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch);
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch,
+                             ParameterGroups parameters = {}, ParameterGroups gradients = {});
 
 // Batch norm in training: mean, rstd and the unbiased variance of the batch: [c], written.
 // n * positions >= 2. scratch: batch_norm_act_scratch bytes, 64-byte aligned.
@@ -172,12 +176,13 @@ template <class T>
 void group_norm_act_forward(const Stream& stream, const NormShape& shape, const T* x,
                             const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
                             double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
-                            void* scratch);
+                            void* scratch, ParameterGroups parameters);
 template <class T>
 void group_norm_act_backward(const Stream& stream, const NormShape& shape, const T* dy, const T* s,
                              const Wide<T>* gamma, const Wide<T>* beta, const Wide<T>* mean,
                              const Wide<T>* rstd, Activation act, T* ds, Write ds_mode,
-                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch);
+                             Wide<T>* dgamma, Wide<T>* dbeta, Write parameter_mode, void* scratch,
+                             ParameterGroups parameters, ParameterGroups gradients);
 template <class T>
 int64_t batch_norm_act_scratch(const NormShape& shape);
 template <class T>

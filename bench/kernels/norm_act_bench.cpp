@@ -72,6 +72,32 @@ void group_backward(benchmark::State& state) {
   set_rates(state, norm_act_backward_cost<T>(NormKind::Group, a.shape, kMode));
 }
 
+// Each image with parameters, and gradients of them, of its own.
+void groups_forward(benchmark::State& state) {
+  Arrays<float> a(shape_of(state));
+  const ParameterGroups groups{a.shape.n, a.shape.c};
+  const std::vector<float> gamma(a.shape.n * a.shape.c, 1);
+  for (auto _ : state) {
+    group_norm_act_forward<float>(a.stream, a.shape, a.x, nullptr, gamma.data(), gamma.data(), 1e-5,
+                                  Activation::Relu, a.sum, a.y, a.mean, a.rstd, a.scratch, groups);
+  }
+  set_rates(state, norm_act_forward_cost<float>(NormKind::Group, a.shape, false));
+}
+
+void groups_backward(benchmark::State& state) {
+  Arrays<float> a(shape_of(state));
+  const ParameterGroups groups{a.shape.n, a.shape.c};
+  const std::vector<float> gamma(a.shape.n * a.shape.c, 1);
+  std::vector<float> dgamma(gamma.size()), dbeta(gamma.size());
+  for (auto _ : state) {
+    group_norm_act_backward<float>(a.stream, a.shape, a.residual, a.x, gamma.data(), gamma.data(),
+                                   a.mean, a.rstd, Activation::Relu, a.y, Write::Overwrite,
+                                   dgamma.data(), dbeta.data(), Write::Overwrite, a.scratch, groups,
+                                   groups);
+  }
+  set_rates(state, norm_act_backward_cost<float>(NormKind::Group, a.shape, Write::Overwrite));
+}
+
 void batch_forward(benchmark::State& state) {
   Arrays<float> a(shape_of(state));
   for (auto _ : state) {
@@ -115,6 +141,8 @@ BENCHMARK(group_forward<float, false>)->Apply(stages);
 BENCHMARK(group_forward<float, true>)->Apply(stages);
 BENCHMARK(group_backward<float, Write::Overwrite>)->Apply(stages);
 BENCHMARK(group_backward<float, Write::Accumulate>)->Apply(stages);
+BENCHMARK(groups_forward)->Apply(stages);
+BENCHMARK(groups_backward)->Apply(stages);
 BENCHMARK(group_forward<bfloat16, false>)->Apply(stages);
 BENCHMARK(group_forward<bfloat16, true>)->Apply(stages);
 BENCHMARK(group_backward<bfloat16, Write::Overwrite>)->Apply(stages);

@@ -189,13 +189,14 @@ struct NormRun : NormResult<T> {
       fixed_norm_act_forward(stream, c.shape, x.data(), r, gamma.data(), beta.data(), means.data(),
                              variance.data(), o.eps, o.act, s, y_out.data(), rstds.data());
     }
-    const auto backward = group                       ? group_norm_act_backward<T>
-                          : o.kind == NormKind::Batch ? batch_norm_act_backward<T>
-                                                      : fixed_norm_act_backward<T>;
+    const auto backward = [&](auto... arguments) {
+      if (group) return group_norm_act_backward<T>(stream, c.shape, arguments...);
+      return o.kind == NormKind::Batch ? batch_norm_act_backward<T>(stream, c.shape, arguments...)
+                                       : fixed_norm_act_backward<T>(stream, c.shape, arguments...);
+    };
     const T* read = o.residual ? s_out.data() : x.data();
-    backward(stream, c.shape, dys.data(), read, gamma.data(), beta.data(), means.data(),
-             rstds.data(), o.act, ds_out.data(), o.mode, dgammas.data(), dbetas.data(), o.mode,
-             scratch.data());
+    backward(dys.data(), read, gamma.data(), beta.data(), means.data(), rstds.data(), o.act,
+             ds_out.data(), o.mode, dgammas.data(), dbetas.data(), o.mode, scratch.data());
     const auto taken = [](const auto& array) {
       EXPECT_TRUE(array.intact());
       return array.values();
@@ -206,8 +207,8 @@ struct NormRun : NormResult<T> {
     // Without ds, the same dgamma and dbeta.
     if (add) return;
     auto dgamma_alone = empty(F(), c.shape.c), dbeta_alone = empty(F(), c.shape.c);
-    backward(stream, c.shape, dys.data(), read, gamma.data(), beta.data(), means.data(),
-             rstds.data(), o.act, nullptr, o.mode, dgamma_alone.data(), dbeta_alone.data(), o.mode,
+    backward(dys.data(), read, gamma.data(), beta.data(), means.data(), rstds.data(), o.act,
+             static_cast<T*>(nullptr), o.mode, dgamma_alone.data(), dbeta_alone.data(), o.mode,
              scratch.data());
     EXPECT_TRUE(same_bytes(taken(dgamma_alone), this->dgamma));
     EXPECT_TRUE(same_bytes(taken(dbeta_alone), this->dbeta));

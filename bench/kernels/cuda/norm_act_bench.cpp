@@ -59,11 +59,16 @@ void forward(const Setup<T>& a, const T* residual) {
 // dy is what `residual` holds, ds is written to y.
 template <NormKind kKind, class T>
 void backward(const Setup<T>& a, Write mode) {
-  const auto norm_backward =
-      kKind == NormKind::Group ? group_norm_act_backward<T> : batch_norm_act_backward<T>;
-  norm_backward(a.stream, a.shape, a.residual.data(), a.x.data(), a.gamma.data(), a.beta.data(),
-                a.mean.data(), a.rstd.data(), Activation::Relu, a.y.data(), mode, a.dgamma.data(),
-                a.dbeta.data(), Write::Overwrite, a.scratch.data());
+  const auto norm_backward = [&](auto... arguments) {
+    if constexpr (kKind == NormKind::Group) {
+      group_norm_act_backward<T>(a.stream, a.shape, arguments...);
+    } else {
+      batch_norm_act_backward<T>(a.stream, a.shape, arguments...);
+    }
+  };
+  norm_backward(a.residual.data(), a.x.data(), a.gamma.data(), a.beta.data(), a.mean.data(),
+                a.rstd.data(), Activation::Relu, a.y.data(), mode, a.dgamma.data(), a.dbeta.data(),
+                Write::Overwrite, a.scratch.data());
 }
 
 // The last axis: with a residual, whose gradient the one with respect to the sum is added to.
@@ -81,6 +86,39 @@ void norm(benchmark::State& state) {
     time_on(state, a.stream, norm_act_backward_cost<T>(kKind, a.shape, mode),
             [&] { backward<kKind>(a, mode); });
   }
+}
+
+// Each image with parameters, and gradients of them, of its own.
+template <bool kForward>
+void of_groups(benchmark::State& state) {
+  if (!there_is_a_device(state)) return;
+  const auto& a = kept<Setup<float>>(Axes{state.range(0), state.range(1), state.range(2)});
+  const ParameterGroups groups{a.shape.n, a.shape.c};
+  const int64_t size = groups.count * groups.stride;
+  const RandomArray<float> gamma(a.stream, size), dgamma(a.stream, size), dbeta(a.stream, size);
+  const auto forward = [&] {
+    group_norm_act_forward<float>(a.stream, a.shape, a.x.data(), nullptr, gamma.data(),
+                                  gamma.data(), 1e-5, Activation::Relu, nullptr, a.y.data(),
+                                  a.mean.data(), a.rstd.data(), a.scratch.data(), groups);
+  };
+  if constexpr (kForward) {
+    const Cost cost = norm_act_forward_cost<float>(NormKind::Group, a.shape, false);
+    return time_on(state, a.stream, cost, forward);
+  }
+  forward();  // for the statistics
+  const Cost cost = norm_act_backward_cost<float>(NormKind::Group, a.shape, Write::Overwrite);
+  time_on(state, a.stream, cost, [&] {
+    group_norm_act_backward<float>(a.stream, a.shape, a.residual.data(), a.x.data(), gamma.data(),
+                                   gamma.data(), a.mean.data(), a.rstd.data(), Activation::Relu,
+                                   a.y.data(), Write::Overwrite, dgamma.data(), dbeta.data(),
+                                   Write::Overwrite, a.scratch.data(), groups, groups);
+  });
+}
+void cuda_groups_norm_forward(benchmark::State& state) {
+  of_groups<true>(state);
+}
+void cuda_groups_norm_backward(benchmark::State& state) {
+  of_groups<false>(state);
 }
 
 template <class T>
@@ -111,6 +149,16 @@ BENCHMARK_TEMPLATE(cuda_group_norm_forward, float)->Apply(stages);
 BENCHMARK_TEMPLATE(cuda_group_norm_forward, bfloat16)->Apply(stages);
 BENCHMARK_TEMPLATE(cuda_group_norm_backward, float)->Apply(stages);
 BENCHMARK_TEMPLATE(cuda_group_norm_backward, bfloat16)->Apply(stages);
+BENCHMARK(cuda_groups_norm_forward)
+    ->ArgNames({"n", "side", "c"})
+    ->Args({128, 32, 16})
+    ->Args({128, 8, 64})
+    ->UseManualTime();
+BENCHMARK(cuda_groups_norm_backward)
+    ->ArgNames({"n", "side", "c"})
+    ->Args({128, 32, 16})
+    ->Args({128, 8, 64})
+    ->UseManualTime();
 BENCHMARK_TEMPLATE(cuda_batch_norm_forward, float)->Apply(stages);
 BENCHMARK_TEMPLATE(cuda_batch_norm_forward, bfloat16)->Apply(stages);
 BENCHMARK_TEMPLATE(cuda_batch_norm_backward, float)->Apply(stages);
