@@ -23,10 +23,20 @@ Grid grid_of_tiles(const Stream& stream, const GroupTiling& tiling) {
   return grid_of_blocks(stream, tiling.tasks(), group_threads<T, W>(tiling));
 }
 
-// What the width of an access has to divide, where the parameters of neighbouring channels, and of
-// groups, are read by it.
-int64_t row_of(const NormShape& shape, ParameterGroups parameters) {
-  return parameters.count == 1 ? shape.c : std::gcd(shape.c, parameters.stride);
+// body(width, where): as by_width, and where a tile's parameters lie; those of each group have to
+// lie on such an access too.
+template <class T, class Body, class... Pointers>
+void by_form(const NormShape& shape, ParameterGroups parameters, const Body& body,
+             const Pointers*... pointers) {
+  if (parameters.count == 1) {
+    by_width<T, kSumWidth>(
+        shape.c, [&](auto width) { body(width, OneForAll{}); }, pointers...);
+  } else {
+    const auto images = static_cast<int>(shape.n / parameters.count);
+    const OneAGroup own{images, parameters.stride};
+    by_width<T, kSumWidth>(
+        std::gcd(shape.c, parameters.stride), [&](auto width) { body(width, own); }, pointers...);
+  }
 }
 
 // The sums over a batch have one order; over the images of a group, whatever fills the device.
@@ -50,13 +60,13 @@ void group_norm_act_forward(const Stream& stream, const NormShape& shape, const 
                             const T* residual, const Wide<T>* gamma, const Wide<T>* beta,
                             double eps, Activation act, T* sum, T* y, Wide<T>* mean, Wide<T>* rstd,
                             void*, ParameterGroups parameters) {
-  const auto run = [&](auto width) {
+  const auto run = [&](auto width, auto where) {
     const GroupTiling tiling = group_tiling<T, width>(shape);
-    launch<GroupNormForward<T, width>>(
+    launch<GroupNormForward<T, width, decltype(where)>>(
         stream, "group_norm_act_forward", grid_of_tiles<T, width>(stream, tiling), tiling, x,
-        residual, sum, gamma, beta, parameters, eps, floor_of<Wide<T>>(act), y, mean, rstd);
+        residual, sum, gamma, beta, where, eps, floor_of<Wide<T>>(act), y, mean, rstd);
   };
-  by_width<T, kSumWidth>(row_of(shape, parameters), run, x, residual, gamma, beta, sum, y);
+  by_form<T>(shape, parameters, run, x, residual, gamma, beta, sum, y);
 }
 
 template <class T>
@@ -68,13 +78,13 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
   using F = Wide<T>;
   constexpr const char* kName = "group_norm_act_backward";
   const GroupScratch<F> parts(shape, scratch);
-  const auto run = [&](auto width) {
+  const auto run = [&](auto width, auto where) {
     const GroupTiling tiling = group_tiling<T, width>(shape);
-    launch<GroupNormBackward<T, width>>(stream, kName, grid_of_tiles<T, width>(stream, tiling),
-                                        tiling, dy, s, gamma, beta, parameters, mean, rstd,
-                                        floor_of<F>(act), ds, ds_mode, parts.dgammas, parts.dbetas);
+    launch<GroupNormBackward<T, width, decltype(where)>>(
+        stream, kName, grid_of_tiles<T, width>(stream, tiling), tiling, dy, s, gamma, beta, where,
+        mean, rstd, floor_of<F>(act), ds, ds_mode, parts.dgammas, parts.dbetas);
   };
-  by_width<T, kSumWidth>(row_of(shape, parameters), run, dy, s, gamma, beta, ds);
+  by_form<T>(shape, parameters, run, dy, s, gamma, beta, ds);
   const F* none = nullptr;
   F* nowhere = nullptr;
   launch<GradientJoin<F>>(stream, kName, grid_of_joins(stream, shape, gradients), gradients,

@@ -116,8 +116,21 @@ struct GroupSums {
   }
 };
 
+// Where a tile's gamma and beta begin: those of all images, or those of its group of images. (64
+// bits would be divided by a call, for which registers would have to be free.)
+struct OneForAll {
+  BASIN_DEVICE int64_t of(const GroupTile& t) const { return t.channel; }
+};
+struct OneAGroup {
+  int images;  // of a group
+  int64_t stride;
+  BASIN_DEVICE int64_t of(const GroupTile& t) const {
+    return static_cast<int>(t.image) / images * stride + t.channel;
+  }
+};
+
 // y, mean, rstd (and sum).
-template <class T, int W>
+template <class T, int W, class Parameters>
 struct GroupNormForward : TileBounds<T, 3> {
   using F = Wide<T>;
   struct Shared {
@@ -128,7 +141,7 @@ struct GroupNormForward : TileBounds<T, 3> {
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared& shared, const GroupTiling& tiling, const T* x,
                                const T* residual, T* sum, const F* gamma, const F* beta,
-                               ParameterGroups parameters, double eps, F floor, T* y, F* mean,
+                               Parameters where, double eps, F floor, T* y, F* mean,
                                F* rstd) const {
     constexpr int held_rows = kHeldRows<T, W>;
     const TileThread<W> thread(block, tiling.channels);
@@ -165,7 +178,7 @@ struct GroupNormForward : TileBounds<T, 3> {
           rstd[t.first_group + g] = shared.rstd[g] = r;
         });
       }
-      const int64_t own = parameters.offset_of(t.image, tiling.n) + t.channel;
+      const int64_t own = where.of(t);
       for (int k = strips - 1; k >= 0; --k) {
         const Strip strip = thread.strip(k, t.channels, positions);
         ThreadParameters<F, W> p;
@@ -186,7 +199,7 @@ struct GroupNormForward : TileBounds<T, 3> {
 // ds, and the image's part of dgamma and dbeta: [n, c] each, in scratch. With
 // xhat = (s - mean) rstd, g = gamma dy and <.> the mean over the group:
 //   ds = rstd (g - <g> - xhat <g xhat>).
-template <class T, int W>
+template <class T, int W, class Parameters>
 struct GroupNormBackward : TileBounds<T, 2> {
   using F = Wide<T>;
   struct Shared {
@@ -196,7 +209,7 @@ struct GroupNormBackward : TileBounds<T, 2> {
 
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared& shared, const GroupTiling& tiling, const T* dy,
-                               const T* s, const F* gamma, const F* beta, ParameterGroups groups,
+                               const T* s, const F* gamma, const F* beta, Parameters where,
                                const F* mean, const F* rstd, F floor, T* ds, Write mode, F* dgammas,
                                F* dbetas) const {
     constexpr int held_rows = kHeldRows<T, W>;
@@ -206,7 +219,7 @@ struct GroupNormBackward : TileBounds<T, 2> {
     for (int64_t task = block.block_rank(); task < tiling.tasks(); task += block.num_blocks()) {
       const GroupTile t(tiling, task);
       const int strips = ceil_div(t.channels, thread.channels());
-      const int64_t own = groups.offset_of(t.image, tiling.n) + t.channel;
+      const int64_t own = where.of(t);
       const F* means = mean + t.first_group;
       const F* rstds = rstd + t.first_group;
       Chunk<T, W, held_rows> dys, values;
@@ -230,10 +243,10 @@ struct GroupNormBackward : TileBounds<T, 2> {
           shared.sums.warps.add_gradients(block, thread, chunk == 0, dys, values, p);
         }
         shared.sums.warps.join(block, strip, [&](int j, double a, double b) {
-          const int64_t channel = strip.begin + j, part = t.image * c + t.channel + channel;
-          dgammas[part] = rstds[channel / t.width] * static_cast<F>(b);
+          const int64_t part = t.image * c + t.channel + strip.begin + j;
+          dgammas[part] = rstds[(strip.begin + j) / t.width] * static_cast<F>(b);
           dbetas[part] = static_cast<F>(a);
-          const auto weight = static_cast<double>(gamma[own + channel]);
+          const auto weight = static_cast<double>(gamma[own + strip.begin + j]);
           shared.sums.put(j, a * weight, b * weight);
         });
         shared.sums.join(block, t, strip, [&](int g, double a, double b) {

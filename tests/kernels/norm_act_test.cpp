@@ -124,12 +124,13 @@ void expect_group_bodies(const NormShape& shape, int threads) {
   const GroupTiling tiling = group_tiling<T, W>(shape);
   const F floor = floor_of<F>(o.act);
   const ParameterGroups one;
-  run_blocks<GroupNormForward<T, W>>(3, threads, tiling, x.data(), residual.data(), sum.data(),
-                                     gamma.data(), beta.data(), one, o.eps, floor, y.data(),
-                                     mean.data(), rstd.data());
-  run_blocks<GroupNormBackward<T, W>>(3, threads, tiling, dy.data(), sum.data(), gamma.data(),
-                                      beta.data(), one, mean.data(), rstd.data(), floor, ds.data(),
-                                      o.mode, dgammas.data(), dbetas.data());
+  const OneForAll parameters;
+  run_blocks<GroupNormForward<T, W, OneForAll>>(3, threads, tiling, x.data(), residual.data(),
+                                                sum.data(), gamma.data(), beta.data(), parameters,
+                                                o.eps, floor, y.data(), mean.data(), rstd.data());
+  run_blocks<GroupNormBackward<T, W, OneForAll>>(
+      3, threads, tiling, dy.data(), sum.data(), gamma.data(), beta.data(), parameters, mean.data(),
+      rstd.data(), floor, ds.data(), o.mode, dgammas.data(), dbetas.data());
   F* none = nullptr;
   run_blocks<GradientJoin<F>>(2, threads, one, shape.n, shape.c, dgammas.data(), dbetas.data(),
                               dgamma.data(), dbeta.data(), o.mode, none, none, 0.0, none, none);
