@@ -10,9 +10,8 @@
 #include "kernels/winograd.h"
 
 namespace basin {
-namespace {
 
-void check_shape(const ConvShape& s) {
+void check_conv_shape(const ConvShape& s) {
   BASIN_CHECK(s.n >= 1 && s.h >= 1 && s.w >= 1 && s.c_in >= 1, "[conv] x",
               "found shape [{}, {}, {}, {}], expected sizes of 1 or more", s.n, s.h, s.w, s.c_in);
   BASIN_CHECK(s.c_out >= 1 && s.kernel >= 1, "[conv] w",
@@ -24,6 +23,18 @@ void check_shape(const ConvShape& s) {
               "found {}, expected at most the padded image's side: {} x {} with padding {}",
               s.kernel, s.h, s.w, s.padding);
 }
+
+void check_has_data(ConvPasses passes) {
+  BASIN_CHECK(passes == ConvPasses::All, "[conv] backward_data",
+              "found a convolution made without it, expected ConvPasses::All");
+}
+
+void check_has_filter(ConvPasses passes) {
+  BASIN_CHECK(passes != ConvPasses::Forward, "[conv] backward_filter",
+              "found a convolution made without it, expected ConvPasses::ForwardAndFilter or All");
+}
+
+namespace {
 
 template <class T>
 std::unique_ptr<ConvBackend<T>> make_direct_conv(const Stream& stream, const ConvShape& s,
@@ -56,7 +67,7 @@ template <class T>
 Conv<T>::Conv(const Stream& stream, const ConvShape& shape, ConvPasses passes,
               ConvAlgorithm algorithm)
     : passes_(passes) {
-  check_shape(shape);
+  check_conv_shape(shape);
   if constexpr (kHasCuda && !std::is_same_v<T, double>) {
     if (stream.is_cuda()) {
       backend_ = cuda::make_conv<T>(stream, shape, passes, algorithm);
@@ -111,16 +122,14 @@ void Conv<T>::forward(const Stream& stream, const T* x, const Wide<T>* w, const 
 template <class T>
 void Conv<T>::backward_data(const Stream& stream, const T* dy, const Wide<T>* w, const void* packed,
                             T* dx, Write mode, void* scratch) const {
-  BASIN_CHECK(passes_ == ConvPasses::All, "[conv] backward_data",
-              "found a convolution made without it, expected ConvPasses::All");
+  check_has_data(passes_);
   backend_->backward_data(stream, dy, w, packed, dx, mode, scratch);
 }
 
 template <class T>
 void Conv<T>::backward_filter(const Stream& stream, const T* x, const T* dy, Wide<T>* dw,
                               Write mode, void* scratch) const {
-  BASIN_CHECK(passes_ != ConvPasses::Forward, "[conv] backward_filter",
-              "found a convolution made without it, expected ConvPasses::ForwardAndFilter or All");
+  check_has_filter(passes_);
   backend_->backward_filter(stream, x, dy, dw, mode, scratch);
 }
 

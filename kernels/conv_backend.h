@@ -5,8 +5,15 @@
 #include <string>
 
 #include "kernels/conv.h"
+#include "kernels/parameter_groups.h"
 
 namespace basin {
+
+// An Error(Usage) where it makes no image.
+void check_conv_shape(const ConvShape& shape);
+// The same where a pass is called that it was made without.
+void check_has_data(ConvPasses passes);
+void check_has_filter(ConvPasses passes);
 
 // The members of Conv, under the same contract; Conv has checked the shape and the passes.
 template <class T>
@@ -76,6 +83,10 @@ void conv_backward_data(const Stream& stream, const ConvShape& s, const double* 
                         double* dx, Write mode);
 void conv_backward_filter(const Stream& stream, const ConvShape& s, const double* x,
                           const double* dy, double* dw, Write mode);
+// Of several groups (group_conv.cu). T: float, by tiles where they fit; double, by the loops.
+template <class T>
+std::unique_ptr<ConvBackend<T>> make_group_conv(const ConvShape& group_shape,
+                                                ParameterGroups groups, ConvPasses passes);
 }  // namespace cuda
 
 }  // namespace basin

@@ -1,17 +1,9 @@
 // Who convolves on CUDA: in float32 without TF32 Basin's tiles, otherwise cuDNN.
-#include <algorithm>
-
 #include "kernels/conv_tile.h"
 #include "kernels/launch.cuh"
 
 namespace basin::cuda {
 namespace {
-
-// Tiles have indices of 32 bits, and compute some a little past an array's end.
-bool tiles_fit(const ConvShape& s) {
-  constexpr int64_t kMost = int64_t{1} << 30;
-  return std::max({s.input_size(), s.weight_size(), s.output_size()}) <= kMost;
-}
 
 // cuDNN's Winograd engine has 16 products for 36, which it takes many channels to win by.
 bool filter_is_winograds(const ConvShape& s) {

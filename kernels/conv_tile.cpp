@@ -43,6 +43,15 @@ TileProduct filter_product(const ConvShape& s) {
   return {s.kernel * s.kernel * s.c_in, s.c_out, s.n * s.h_out() * s.w_out(), 1, s.weight_size()};
 }
 
+bool is_narrow(const ConvShape& s) {
+  return s.c_in % 4 != 0 || s.c_out % 4 != 0;
+}
+
+bool tiles_fit(const ConvShape& s) {
+  constexpr int64_t kMost = int64_t{1} << 30;
+  return std::max({s.input_size(), s.weight_size(), s.output_size()}) <= kMost;
+}
+
 ConvTiling choose_tiling(const TileProduct& product, bool narrow) {
   constexpr int kMostSplits = 512;
   constexpr int64_t kLeastDepth = 32;

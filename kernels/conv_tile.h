@@ -38,7 +38,10 @@ struct ConvTiling {
   size_t tile;  // of kConvTiles
   int splits;
 };
-// `narrow`: whether one of the numbers of channels is no multiple of 4.
+// Whether one of the numbers of channels is no multiple of 4.
+bool is_narrow(const ConvShape& s);
+// Tiles have indices of 32 bits, and compute some a little past an array's end.
+bool tiles_fit(const ConvShape& s);
 ConvTiling choose_tiling(const TileProduct& product, bool narrow);
 
 namespace cuda {

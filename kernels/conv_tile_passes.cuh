@@ -132,11 +132,20 @@ struct ConvFilterTile {
   }
 };
 
+// The results of several groups (GroupsOf, groups_of.cuh).
+struct GroupsResult {
+  TileResult first;
+  int64_t step;
+  BASIN_DEVICE TileResult of_group(int64_t group) const {
+    return {first.at + group * step, first.part_size, first.mode};
+  }
+};
+
 // out [size] (=, +=) the sum of its parts, in float64. `Teams` threads share an element: each sums
 // every Teams-th part, and then their sums are added in order.
-template <int Teams>
+template <int Teams, int Blocks = 4>
 struct TilePartsSum {
-  static constexpr int kMaxThreads = 256, kResidentBlocks = 4;
+  static constexpr int kMaxThreads = 256, kResidentBlocks = Blocks;
   static constexpr int kAcross = kMaxThreads / Teams;  // packs of a block
   struct Shared {
     double sum[Teams][kAcross][4];

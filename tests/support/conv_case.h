@@ -77,11 +77,11 @@ testing::AssertionResult agrees(std::span<const T> found, const Expected& expect
 // One shape's inputs, and float64's three results.
 template <class T>
 struct ConvCase {
-  explicit ConvCase(const ConvShape& s)
+  explicit ConvCase(const ConvShape& s, uint64_t seed = 1)
       : shape(s),
-        x(random_values<T>(s.input_size(), 1)),
-        dy(random_values<T>(s.output_size(), 3)),
-        w(as_wide(random_values<T>(s.weight_size(), 2))) {
+        x(random_values<T>(s.input_size(), seed)),
+        dy(random_values<T>(s.output_size(), seed + 2)),
+        w(as_wide(random_values<T>(s.weight_size(), seed + 1))) {
     const Stream one = Stream::cpu(1);
     for (const bool magnitudes : {false, true}) {
       const auto wide = [&](const auto& v) {
