@@ -12,8 +12,10 @@ AscentSpace::AscentSpace(const Stream& stream, LayoutPtr layout, DType dtype, in
   if (keep == KeepEpsilon::Yes) epsilon = Arena(stream, layout, dtype, groups);
 }
 
-int64_t AscentSpace::bytes() const {
-  return point.bytes() + epsilon.bytes() + squared_norms.bytes() + partials.bytes();
+int64_t AscentSpace::bytes(const Layout& layout, DType dtype, int64_t groups, KeepEpsilon keep) {
+  const int64_t arenas = keep == KeepEpsilon::Yes ? 2 : 1;
+  const int64_t scalars = 2 + reduce_partials(layout.size());
+  return groups * (arenas * layout.size() * dtype_size(dtype) + scalars * int64_t{sizeof(double)});
 }
 
 }  // namespace basin

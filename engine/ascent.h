@@ -1,5 +1,5 @@
-// What m-SAM asks of an optimiser: how the gradient of a group of examples makes the point where the
-// group's next gradient is taken. The replay owns the memory, and calls it for one group or for
+// What m-SAM asks of an optimiser: how the gradient of a group of examples makes the point where
+// the group's next gradient is taken. The replay owns the memory, and calls it for one group or for
 // several at once, in whatever order it replays them.
 #pragma once
 
@@ -14,12 +14,12 @@ enum class KeepEpsilon { No, Yes };
 struct AscentSpace {
   AscentSpace(const Stream& stream, LayoutPtr layout, DType dtype, int64_t groups,
               KeepEpsilon keep);
-  int64_t bytes() const;
+  static int64_t bytes(const Layout& layout, DType dtype, int64_t groups, KeepEpsilon keep);
 
-  Arena point;              // of each group
-  Arena epsilon;            // of each group, where it is kept; else empty
-  Buffer squared_norms;     // float64: of each group's gradient, then those of epsilon
-  Buffer partials;          // float64: scratch
+  Arena point;               // of each group
+  Arena epsilon;             // of each group, where it is kept; else empty
+  Buffer squared_norms;      // float64: of each group's gradient, then those of epsilon
+  Buffer partials;           // float64: scratch
   int64_t first_group = -1;  // of a batch cut into groups: for messages
 };
 
@@ -31,7 +31,8 @@ class Ascent {
   // space.point <- move k of each group, by its gradient: kernels on `stream` only.
   virtual void move(const Stream& stream, int k, const Arena& weights, const Arena& gradient,
                     AscentSpace& space) const = 0;
-  // out = point - w of each group as it was computed, after its last move; `gradient`: of the first.
+  // out = point - w of each group as it was computed, after its last move; `gradient`: of the
+  // first.
   virtual void epsilon(const Stream& stream, const Arena& gradient, const AscentSpace& space,
                        Arena& out) const = 0;
 };

@@ -14,7 +14,8 @@ std::unique_ptr<BatchReplay> make_replay(const Stream& stream, const RecordNetwo
               "found {}, expected 1 to the batch of {} examples", options.microbatch,
               options.batch);
   if (options.microbatch > 0 && options.microbatch < options.batch) {
-    return std::make_unique<GroupReplay>(stream, network, parameters, buffers, options);
+    return std::make_unique<GroupReplay>(GroupPlan(stream, network, parameters, buffers, options),
+                                         parameters, buffers);
   }
   if (stream.is_cuda()) {
     return std::make_unique<DeviceReplay>(stream, network, parameters, buffers, options);
@@ -24,12 +25,13 @@ std::unique_ptr<BatchReplay> make_replay(const Stream& stream, const RecordNetwo
 
 std::unique_ptr<Tape> record_batch(const Stream& stream, const RecordNetwork& network,
                                    const Arena& parameters, const Arena* buffers,
-                                   const ReplayOptions& options, int64_t size) {
+                                   const ReplayOptions& options, int64_t size, int64_t groups) {
   auto tape = std::make_unique<Tape>(stream, parameters, buffers,
                                      TapeOptions{.mode = options.mode,
                                                  .convolution = options.convolution,
                                                  .precision = options.precision,
-                                                 .eager = Eager::No});
+                                                 .eager = Eager::No,
+                                                 .groups = groups});
   const Shape shape{size, options.h, options.w, options.c};
   const Variable images = tape->input("images", shape, parameters.dtype(), nullptr);
   const Variable labels = tape->input("labels", Shape{size}, DType::Int32, nullptr);

@@ -15,11 +15,18 @@ namespace basin {
 // Records a network: images [n,h,w,c] -> logits [n,classes].
 using RecordNetwork = std::function<Variable(Tape&, const Variable& images)>;
 
+// How the groups of m-SAM are replayed (group_replay.h), with one result.
+enum class GroupExecution {
+  Loop,     // one group after the other: a group's gradient and point alone are in memory
+  Grouped,  // several at once: they share the passes at w, and each reads parameters of its own
+};
+
 struct ReplayOptions {
   int64_t batch = 128;
   // m-SAM: the examples of a group that has a point of its own, the last group's being the rest; 0,
   // or the batch: it is one group.
   int64_t microbatch = 0;
+  GroupExecution execution = GroupExecution::Loop;
   KeepEpsilon epsilon = KeepEpsilon::No;  // of the ascent that such a group makes
   int64_t h = 32, w = 32, c = 3;
   Mode mode = Mode::Training;
@@ -73,6 +80,6 @@ std::unique_ptr<BatchReplay> make_replay(const Stream& stream, const RecordNetwo
 // logits.
 std::unique_ptr<Tape> record_batch(const Stream& stream, const RecordNetwork& network,
                                    const Arena& parameters, const Arena* buffers,
-                                   const ReplayOptions& options, int64_t size);
+                                   const ReplayOptions& options, int64_t size, int64_t groups = 1);
 
 }  // namespace basin

@@ -98,9 +98,7 @@ void ChunkedReplay::replay_chunk(int64_t chunk, int thread, bool tracks, Arena* 
 
 void ChunkedReplay::pass(const Arena& at, Arena* gradient, Track track) {
   BASIN_CHECK(images_ != nullptr, "[replay]", "found no batch: call bind() first");
-  const auto packs = [](const ReplayPart& part) {
-    return part.tape->program().packed_bytes > 0;
-  };
+  const auto packs = [](const ReplayPart& part) { return part.tape->program().packed_bytes > 0; };
   for (ReplayPart& part : parts_) part.point->stand_at(at, buffers_);
   if (std::any_of(parts_.begin(), parts_.end(), packs)) {
     on_threads(replayers_, [&](int t) {

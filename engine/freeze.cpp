@@ -24,6 +24,7 @@ class Planner {
     p_.value_last.assign(slots, -1);
     p_.adjoint_first.assign(slots, -1);
     p_.adjoint_last.assign(slots, -1);
+    if (p_.groups > 1) check_groups();
     if (p_.differentiated) write_modes();
     value_lifetimes();
     place();
@@ -32,6 +33,27 @@ class Planner {
  private:
   int backward_time(int node) const { return 2 * n_ - node; }
   bool wanted(int slot) const { return p_.slots[slot].has_parameters; }  // its gradient
+
+  // Ops that know groups read all parameters, each parameter is read by one of them: what is
+  // written per group would otherwise have to be added up in an order that packed gradients change.
+  void check_groups() const {
+    std::vector<bool> read(p_.slots.size(), false);
+    for (const Node& node : p_.nodes) {
+      for (const int input : node.inputs) {
+        const Slot& slot = p_.slots[input];
+        if (slot.kind != SlotKind::Parameter) continue;
+        BASIN_CHECK(node.needs.grouped, fmt::format("[{}]", node.op->name()),
+                    "found '{}' on a tape of {} groups, expected an op that reads parameters per "
+                    "group: replay the groups one by one",
+                    slot.name, p_.groups);
+        BASIN_CHECK(!read[input], fmt::format("[{}]", node.op->name()),
+                    "found '{}' for the second time on a tape of {} groups, expected each "
+                    "parameter once: replay the groups one by one",
+                    slot.name, p_.groups);
+        read[input] = true;
+      }
+    }
+  }
 
   // Adjoints: which ops take part, and whether each gradient replaces, adds, or is shared.
   void write_modes() {
@@ -180,6 +202,8 @@ class Planner {
       }
       node.packed = p_.packed_bytes;
       p_.packed_bytes += round_up(node.needs.packed, Buffer::kAlignment);
+      node.packed_groups = p_.packed_groups_bytes;
+      p_.packed_groups_bytes += round_up(node.needs.packed_groups, Buffer::kAlignment);
       node.packed_gradient = p_.packed_gradient_bytes;
       if (node.differentiated) {
         p_.packed_gradient_bytes += round_up(node.needs.packed_gradient, Buffer::kAlignment);

@@ -29,6 +29,11 @@ struct OpNeeds {
   int64_t scratch = 0;          // bytes used within one call
   int64_t packed = 0;           // bytes made from a parameter once per point, shared by all replays
   int64_t packed_gradient = 0;  // bytes: input 1's gradient in a layout of the op's own
+  // m-SAM, on a tape of several groups of examples: can the op read its parameters per group
+  // (OpRun::parameters), and write their gradients so (OpRun::gradients)? A gradient per group is
+  // never packed.
+  bool grouped = false;
+  int64_t packed_groups = 0;  // bytes made from the parameters of all groups
 };
 
 // What of an op cannot be shared between workspaces: library primitives and their memory objects.

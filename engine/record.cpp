@@ -19,6 +19,7 @@ Recording::Recording(const Stream& stream, const Arena& parameters, const Arena*
               "found an arena on another device than the stream's");
   program->mode = options.mode;
   program->convolution = options.convolution;
+  program->groups = options.groups;
   program->parameters = parameters.layout();
   program->dtype = program->activations = parameters.dtype();
   if (options.precision == Precision::BFloat16) {
@@ -130,7 +131,7 @@ void Recording::run_last() {
   memory.states.push_back(node.op->make_state(stream));
   std::byte* packed = allocate(node.needs.packed);
   std::byte* running = buffers == nullptr ? nullptr : buffers->data();
-  OpRun run(stream, *program, memory, index, Pass::Forward, packed, running);
+  OpRun run(stream, *program, memory, index, Pass::Forward, {.packed = packed, .running = running});
   node.op->pack(run);
   node.op->forward(run);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/tape.h"
+#include "kernels/parameter_groups.h"
 
 namespace basin {
 
@@ -16,6 +17,14 @@ struct Memory {
 
 enum class Pass { Forward, Backward };
 
+// What a replay reads and writes beside its workspace.
+struct ReplayPlace {
+  std::byte* packed = nullptr;   // of the point
+  std::byte* running = nullptr;  // statistics
+  Write parameter_mode = Write::Overwrite, packed_mode = Write::Overwrite;
+  ParameterGroups parameters = {}, gradients = {};
+};
+
 // Sees each op of a workspace's replays, in the thread that runs it: for profiles and benchmarks.
 struct ReplayObserver {
   virtual ~ReplayObserver() = default;
@@ -26,18 +35,14 @@ struct ReplayObserver {
 class OpRun {
  public:
   OpRun(const Stream& stream, const Program& program, const Memory& memory, int node, Pass pass,
-        std::byte* packed, std::byte* running, Write parameter_mode = Write::Overwrite,
-        Write packed_mode = Write::Overwrite)
+        const ReplayPlace& place)
       : stream(stream),
         program_(program),
         node_(program.nodes[node]),
         memory_(memory),
         index_(node),
         pass_(pass),
-        packed_(packed),
-        running_(running),
-        parameter_mode_(parameter_mode),
-        packed_mode_(packed_mode) {}
+        place_(place) {}
 
   const Stream& stream;
 
@@ -57,7 +62,7 @@ class OpRun {
   // Where backward writes the gradient of input i, if wants(i).
   template <class T>
   T* d_in(int i) const {
-    if (i == 1 && node_.needs.packed_gradient > 0) {
+    if (i == 1 && packs_gradient()) {
       return reinterpret_cast<T*>(memory_.packed_gradient[index_]);
     }
     return reinterpret_cast<T*>(memory_.adjoint[node_.inputs[i]]);
@@ -69,21 +74,29 @@ class OpRun {
   }
   Write write(int i) const {
     if (node_.writes[i] == GradientWrite::Accumulate) return Write::Accumulate;
-    if (i == 1 && node_.needs.packed_gradient > 0) return packed_mode_;
+    if (i == 1 && packs_gradient()) return place_.packed_mode;
     const bool parameter = program_.slots[node_.inputs[i]].kind == SlotKind::Parameter;
-    return parameter ? parameter_mode_ : Write::Overwrite;
+    return parameter ? place_.parameter_mode : Write::Overwrite;
   }
   // Of the adjoint that backward itself writes (OpNeeds::writes_adjoint_of_output).
   Write output_write() const {
     return node_.output_write == GradientWrite::Accumulate ? Write::Accumulate : Write::Overwrite;
   }
+
+  // Of how many groups of examples are the parameters (in<T>() gives the first one's), and into how
+  // many gradients of them is to be written (d_in<T>() is the first one's)? Of one, mostly; the
+  // stride is their arena's.
+  ParameterGroups parameters() const { return place_.parameters; }
+  ParameterGroups gradients() const { return place_.gradients; }
+
   // Unpacking: the destination in the gradient arena.
   template <class T>
   T* unpacked(int i) const {
     return reinterpret_cast<T*>(memory_.adjoint[node_.inputs[i]]);
   }
   Write unpack_write() const {
-    return node_.unpack_write == GradientWrite::Accumulate ? Write::Accumulate : parameter_mode_;
+    return node_.unpack_write == GradientWrite::Accumulate ? Write::Accumulate
+                                                           : place_.parameter_mode;
   }
 
   std::byte* saved() const { return memory_.saved[index_]; }
@@ -91,7 +104,10 @@ class OpRun {
     return pass_ == Pass::Forward ? memory_.forward_scratch[index_]
                                   : memory_.backward_scratch[index_];
   }
-  std::byte* packed() const { return packed_ + node_.packed; }
+  // Of each group behind that of the one before, where the parameters are.
+  std::byte* packed() const {
+    return place_.packed + (place_.parameters.count > 1 ? node_.packed_groups : node_.packed);
+  }
   template <class State>
   const State& state() const {
     return static_cast<const State&>(*memory_.states[index_]);
@@ -99,18 +115,21 @@ class OpRun {
   // A tensor of the running statistics, at `offset` elements into their arena.
   template <class T>
   T* running(int64_t offset) const {
-    return reinterpret_cast<T*>(running_) + offset;
+    return reinterpret_cast<T*>(place_.running) + offset;
   }
 
  private:
+  // Input 1's gradient is summed in the op's own layout, if it is not one per group.
+  bool packs_gradient() const {
+    return node_.needs.packed_gradient > 0 && place_.gradients.count == 1;
+  }
+
   const Program& program_;
   const Node& node_;
   const Memory& memory_;
   int index_;
   Pass pass_;
-  std::byte* packed_;
-  std::byte* running_;
-  Write parameter_mode_, packed_mode_;
+  ReplayPlace place_;
 };
 
 }  // namespace basin

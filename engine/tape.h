@@ -35,6 +35,9 @@ struct TapeOptions {
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
   Precision precision = Precision::Full;
   Eager eager = Eager::Yes;
+  // Of how many equal groups of examples the inputs' leading extent is made. Of several, parameters
+  // may be read, and their gradients written, per group: by arenas of as many groups.
+  int64_t groups = 1;
 };
 
 // A value that has only its place on a tape.
@@ -66,13 +69,14 @@ struct Node {
   GradientWrite output_write = GradientWrite::None;  // into the adjoint that backward writes itself
   GradientWrite unpack_write = GradientWrite::None;
   int64_t saved = 0, forward_scratch = 0, backward_scratch = 0;  // offsets in the workspace
-  int64_t packed = 0, packed_gradient = 0;                       // offsets in their own buffers
+  int64_t packed = 0, packed_groups = 0, packed_gradient = 0;    // offsets in their own buffers
 };
 
 // Everything that a replay reads. Shared by the tape, its points and its workspaces.
 struct Program {
   Mode mode = Mode::Training;
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
+  int64_t groups = 1;
   LayoutPtr parameters, buffers;       // buffers: null where the network has none
   DType dtype = DType::Float32;        // of parameters, gradients and results
   DType activations = DType::Float32;  // what a network casts its images to
@@ -86,7 +90,7 @@ struct Program {
   std::vector<int64_t> value_offset,
       adjoint_offset;  // by slot; -1 where none lies in the workspace
   std::vector<int> value_last, adjoint_first, adjoint_last;  // by slot
-  int64_t workspace_bytes = 0, packed_bytes = 0, packed_gradient_bytes = 0;
+  int64_t workspace_bytes = 0, packed_bytes = 0, packed_groups_bytes = 0, packed_gradient_bytes = 0;
 
   int root(int slot) const { return slots[slot].root; }
   int slot(const std::string& name) const;  // throws, naming the slot that was not found

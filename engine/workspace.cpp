@@ -5,9 +5,16 @@
 
 namespace basin {
 
-Point::Point(const Tape& tape, const Stream& stream) : program_(tape.shared_program()) {
+Point::Point(const Tape& tape, const Stream& stream, int64_t groups)
+    : program_(tape.shared_program()), groups_(groups) {
   BASIN_CHECK(program_->frozen, "[point]", "the tape is not frozen: call freeze() first");
-  packed_ = Buffer(stream, program_->packed_bytes);
+  BASIN_CHECK(groups == 1 || groups == program_->groups, "[point] groups",
+              "found {}, expected 1 or the tape's {}", groups, program_->groups);
+  packed_ = Buffer(stream, groups > 1 ? program_->packed_groups_bytes : program_->packed_bytes);
+}
+
+ParameterGroups Point::groups() const {
+  return {.count = groups_, .stride = program_->parameters->size()};
 }
 
 void Point::stand_at(const Arena& parameters, const Arena* buffers) {
@@ -16,6 +23,8 @@ void Point::stand_at(const Arena& parameters, const Arena* buffers) {
               "found an arena of {} {} elements, expected the tape's own layout of {} {}",
               parameters.size(), dtype_name(parameters.dtype()), program_->parameters->size(),
               dtype_name(program_->dtype));
+  BASIN_CHECK(parameters.groups() == groups_, "[point] parameters",
+              "found an arena of {} groups, expected {}", parameters.groups(), groups_);
   BASIN_CHECK(program_->buffers == nullptr ||
                   (buffers != nullptr && buffers->layout() == program_->buffers),
               "[point] buffers", "found none of the tape's layout, expected running statistics");
@@ -28,8 +37,10 @@ void Point::pack(Workspace& work, int part, int parts) {
   work.fork_.open();
   bool aside = false;
   for (int k = part; k < static_cast<int>(program_->nodes.size()); k += parts) {
-    if (program_->nodes[k].needs.packed == 0) continue;
-    OpRun run = work.run_of(aside ? work.fork_.side() : work.stream_, k, Pass::Forward, this);
+    const OpNeeds& needs = program_->nodes[k].needs;
+    if ((groups_ > 1 ? needs.packed_groups : needs.packed) == 0) continue;
+    OpRun run(aside ? work.fork_.side() : work.stream_, *program_, work.memory_, k, Pass::Forward,
+              work.place_of(*this));
     program_->nodes[k].op->pack(run);
     aside = !aside;
   }
@@ -82,11 +93,10 @@ void Workspace::bind(const std::string& input, const void* data) {
   bind(slot, data);
 }
 
-OpRun Workspace::run_of(const Stream& stream, int node, Pass pass, const Point* at, Write mode,
-                        Write packed_mode) const {
-  std::byte* packed = at == nullptr ? nullptr : at->packed_.data();
-  std::byte* running = at == nullptr || at->buffers_ == nullptr ? nullptr : at->buffers_->data();
-  return {stream, *program_, memory_, node, pass, packed, running, mode, packed_mode};
+ReplayPlace Workspace::place_of(const Point& at) const {
+  return {.packed = at.packed_.data(),
+          .running = at.buffers_ == nullptr ? nullptr : at.buffers_->data(),
+          .parameters = at.groups()};
 }
 
 template <class Run>
@@ -127,7 +137,7 @@ void Workspace::forward(const Point& at) {
                 "[forward] " + program_->slots[s].name, "the input has no data: call bind() first");
   }
   for (int k = 0; k < static_cast<int>(program_->nodes.size()); ++k) {
-    OpRun run = run_of(stream_, k, Pass::Forward, &at);
+    OpRun run(stream_, *program_, memory_, k, Pass::Forward, place_of(at));
     observed(k, Pass::Forward, [&] { program_->nodes[k].op->forward(run); });
   }
   state_ = State::Forwarded;
@@ -136,7 +146,7 @@ void Workspace::forward(const Point& at) {
 
 void Workspace::backward(const Point& at, Arena& gradient, double seed) {
   backward_part(at, gradient, seed, Write::Overwrite, Write::Overwrite);
-  unpack(gradient, Write::Overwrite);
+  if (gradient.groups() == 1) unpack(gradient, Write::Overwrite);
 }
 
 void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Write mode,
@@ -148,7 +158,14 @@ void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Wri
               state_ == State::Idle ? "no forward()" : "a second backward()");
   BASIN_CHECK(at.parameters_ == forwarded_at_, "[backward]",
               "the point has moved since forward(): values and gradient would not belong together");
+  BASIN_CHECK(gradient.groups() == 1 || gradient.groups() == program_->groups,
+              "[backward] gradient", "found an arena of {} groups, expected 1 or the tape's {}",
+              gradient.groups(), program_->groups);
   use_gradient(gradient);
+  ReplayPlace place = place_of(at);
+  place.parameter_mode = mode;
+  place.packed_mode = packed_mode;
+  place.gradients = {.count = gradient.groups(), .stride = gradient.size()};
   const int loss = program_->outputs[0];
   dispatch(program_->dtype, [&]<class T>(T) {
     map<T>(stream_, Fill<T>{static_cast<T>(seed)}, 1, {},
@@ -156,7 +173,7 @@ void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Wri
   });
   for (int k = static_cast<int>(program_->nodes.size()) - 1; k >= 0; --k) {
     if (!program_->nodes[k].differentiated) continue;
-    OpRun run = run_of(stream_, k, Pass::Backward, &at, mode, packed_mode);
+    OpRun run(stream_, *program_, memory_, k, Pass::Backward, place);
     observed(k, Pass::Backward, [&] { program_->nodes[k].op->backward(run); });
   }
   state_ = State::Backwarded;
@@ -166,7 +183,7 @@ void Workspace::unpack(Arena& gradient, Write mode) {
   use_gradient(gradient);
   for (int k = static_cast<int>(program_->nodes.size()) - 1; k >= 0; --k) {
     if (program_->nodes[k].unpack_write == GradientWrite::None) continue;
-    OpRun run = run_of(stream_, k, Pass::Backward, nullptr, mode);
+    OpRun run(stream_, *program_, memory_, k, Pass::Backward, {.parameter_mode = mode});
     program_->nodes[k].op->unpack(run);
   }
 }
@@ -174,7 +191,7 @@ void Workspace::unpack(Arena& gradient, Write mode) {
 void Workspace::track(Arena& buffers) {
   BASIN_CHECK(state_ == State::Forwarded, "[track]", "found no forward() before it");
   for (int k = 0; k < static_cast<int>(program_->nodes.size()); ++k) {
-    OpRun run(stream_, *program_, memory_, k, Pass::Forward, nullptr, buffers.data());
+    OpRun run(stream_, *program_, memory_, k, Pass::Forward, {.running = buffers.data()});
     program_->nodes[k].op->track(run);
   }
 }

@@ -13,7 +13,8 @@ class Workspace;
 // the ops make of them once (weights in a library's layout). Read-only while replays run.
 class Point {
  public:
-  Point(const Tape& tape, const Stream& stream);
+  // `groups`: of the arenas that it will stand at, one or the tape's.
+  Point(const Tape& tape, const Stream& stream, int64_t groups = 1);
 
   // Stands at `parameters` (and `buffers`; may be null), which must outlive the replays, and packs
   // them with the library primitives of `work`.
@@ -24,7 +25,10 @@ class Point {
 
  private:
   friend class Workspace;
+  ParameterGroups groups() const;
+
   std::shared_ptr<const Program> program_;
+  int64_t groups_;
   Buffer packed_;
   const Arena* parameters_ = nullptr;
   const Arena* buffers_ = nullptr;
@@ -41,6 +45,7 @@ class Workspace {
 
   void forward(const Point& at);
   // gradient = seed * d outputs[0] / d parameters. Needs a forward() at the same point before it.
+  // An arena of the tape's groups takes the gradient of each group of examples.
   void backward(const Point& at, Arena& gradient, double seed = 1);
 
   // The parts of backward(), for a batch in chunks: replays that add up (the first Overwrite) into
@@ -79,8 +84,7 @@ class Workspace {
   void use_parameters(const Arena& parameters);
   void use_gradient(Arena& gradient);
   void use_packed_gradient();
-  OpRun run_of(const Stream& stream, int node, Pass pass, const Point* at,
-               Write mode = Write::Overwrite, Write packed_mode = Write::Overwrite) const;
+  ReplayPlace place_of(const Point& at) const;
   template <class Run>
   void observed(int node, Pass pass, const Run& run) const;
 

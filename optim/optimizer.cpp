@@ -17,6 +17,13 @@ Optimizer::Optimizer(const Stream& stream, LayoutPtr layout, DType dtype,
   copy_to_device(stream, rho_.data(), &options.rho, sizeof(double));
 }
 
+void Optimizer::step(Objective& objective, Arena& weights, const double* learning_rate) {
+  const auto track = [](bool yes) { return yes ? Track::Yes : Track::No; };
+  const StepTracks tracks{track(options_.statistics != StatisticsFrom::Frozen),
+                          track(options_.statistics == StatisticsFrom::Both)};
+  descend(gradients(objective, weights, tracks), weights, learning_rate);
+}
+
 void Optimizer::descend(const Arena& gradient, Arena& weights, const double* lr) {
   const DescentOptions& o = options_.descent;
   dispatch(weights.dtype(), [&]<class T>(T) {

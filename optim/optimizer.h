@@ -36,7 +36,9 @@ class Optimizer {
   virtual ~Optimizer() = default;
   // One step on the objective's batch, at the rate that stands in device memory: on CUDA a step is
   // launches only, and can be captured. One that throws has changed nothing but its scratch.
-  virtual void step(Objective& objective, Arena& weights, const double* learning_rate) = 0;
+  void step(Objective& objective, Arena& weights, const double* learning_rate);
+  // A step without its descent: returns the gradient that moves the weights.
+  virtual const Arena& gradients(Objective& objective, const Arena& weights, StepTracks tracks) = 0;
 
   // Whether its ascent, if it has one, keeps eps between moves.
   virtual KeepEpsilon keeps_epsilon() const { return KeepEpsilon::No; }

@@ -5,6 +5,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
+#include "kernels/sam_groups.h"
 
 namespace basin {
 namespace {
@@ -37,49 +38,46 @@ Sam::Sam(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOpt
       space_(stream, layout, dtype, 1, Sam::keeps_epsilon()),
       gradient_perturbed_(stream, layout, dtype) {}
 
-void Sam::step(Objective& objective, Arena& weights, const double* learning_rate) {
-  const auto track = [](bool yes) { return yes ? Track::Yes : Track::No; };
-  const StepTracks tracks{track(options_.statistics != StatisticsFrom::Frozen),
-                          track(options_.statistics == StatisticsFrom::Both)};
+const Arena& Sam::gradients(Objective& objective, const Arena& weights, StepTracks tracks) {
   if (objective.groups() > 1) {
     objective.differentiate_perturbed(weights, *this, gradient_perturbed_, tracks);
-  } else {
-    objective.differentiate(weights, gradient_, tracks.first);
-    move(stream_, 0, weights, gradient_, space_);
-    for (int k = 1; k < moves(); ++k) {
-      objective.differentiate(space_.point, gradient_perturbed_, Track::No);
-      move(stream_, k, weights, gradient_perturbed_, space_);
-    }
-    objective.differentiate(space_.point, gradient_perturbed_, tracks.last);
+    return gradient_perturbed_;
   }
-  descend(gradient_perturbed_, weights, learning_rate);
+  objective.differentiate(weights, gradient_, tracks.first);
+  move(stream_, 0, weights, gradient_, space_);
+  for (int k = 1; k < moves(); ++k) {
+    objective.differentiate(space_.point, gradient_perturbed_, Track::No);
+    move(stream_, k, weights, gradient_perturbed_, space_);
+  }
+  objective.differentiate(space_.point, gradient_perturbed_, tracks.last);
+  return gradient_perturbed_;
 }
 
 void Sam::move(const Stream& stream, int k, const Arena& weights, const Arena& gradient,
                AscentSpace& space) const {
-  const int64_t groups = gradient.groups(), n = weights.size();
+  const int64_t count = gradient.groups(), n = weights.size();
+  const ParameterGroups groups{.count = count, .stride = n};
   auto* partials = reinterpret_cast<double*>(space.partials.data());
+  double *norms = squared_norm_of(space, 0), *eps_norms = squared_norm_of(space, count);
   dispatch(weights.dtype(), [&]<class T>(T) {
-    for (int64_t g = 0; g < groups; ++g) {
-      squared_norm(stream, n, gradient.as<T>(g), partials, squared_norm_of(space, g));
-    }
+    squared_norms(stream, groups, n, gradient.as<T>(), partials, norms);
     if (!stream.is_cuda() && space.first_group >= 0) check_finite(gradient, space);
-    for (int64_t g = 0; g < groups; ++g) {
-      const double* norm = squared_norm_of(space, g);
-      if (single()) {
-        map<T>(stream, SamAscent<T>{norm, rho(), options_.normalise}, n,
-               {weights.as<T>(), gradient.as<T>(g)}, {space.point.as<T>(g)});
-        continue;
-      }
-      T* eps = space.epsilon.as<T>(g);
-      if (k == 0) zero(stream, eps, n * int64_t{sizeof(T)});
-      map<T>(stream,
-             EpsilonStep<T>{norm, rho(), options_.normalise, options_.sam_step_size}, n,
-             {eps, gradient.as<T>(g)}, {eps});
-      double* eps_norm = squared_norm_of(space, groups + g);
-      squared_norm(stream, n, eps, partials, eps_norm);
-      map<T>(stream, ProjectedPoint<T>{eps_norm, rho()}, n, {eps, weights.as<T>()},
-             {eps, space.point.as<T>(g)});
+    if (single()) {
+      return sam_ascent_groups(stream, groups, n, weights.as<T>(), gradient.as<T>(), norms, rho(),
+                               options_.normalise, space.point.as<T>());
+    }
+    T* eps = space.epsilon.as<T>();
+    if (k == 0) zero(stream, eps, space.epsilon.bytes());
+    for (int64_t g = 0; g < count; ++g) {
+      T* own = space.epsilon.as<T>(g);
+      map<T>(stream, EpsilonStep<T>{norms + g, rho(), options_.normalise, options_.sam_step_size},
+             n, {own, gradient.as<T>(g)}, {own});
+    }
+    squared_norms(stream, groups, n, eps, partials, eps_norms);
+    for (int64_t g = 0; g < count; ++g) {
+      T* own = space.epsilon.as<T>(g);
+      map<T>(stream, ProjectedPoint<T>{eps_norms + g, rho()}, n, {own, weights.as<T>()},
+             {own, space.point.as<T>(g)});
     }
   });
 }
@@ -91,8 +89,8 @@ void Sam::epsilon(const Stream& stream, const Arena& gradient, const AscentSpace
   zero(stream, out.data(), out.bytes());
   dispatch(out.dtype(), [&]<class T>(T) {
     for (int64_t g = 0; g < out.groups(); ++g) {
-      map<T>(stream, SamAscent<T>{squared_norm_of(space, g), rho(), options_.normalise},
-             out.size(), {out.as<T>(g), gradient.as<T>(g)}, {out.as<T>(g)});
+      map<T>(stream, SamAscent<T>{squared_norm_of(space, g), rho(), options_.normalise}, out.size(),
+             {out.as<T>(g), gradient.as<T>(g)}, {out.as<T>(g)});
     }
   });
 }

@@ -12,7 +12,7 @@ class Sam final : public Optimizer, public Ascent {
  public:
   Sam(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options);
   // With several groups of examples (m-SAM) gradient() and epsilon() are not written.
-  void step(Objective& objective, Arena& weights, const double* learning_rate) override;
+  const Arena& gradients(Objective& objective, const Arena& weights, StepTracks tracks) override;
   const Arena& gradient_perturbed() const override { return gradient_perturbed_; }
   void epsilon(Arena& out) const override { epsilon(stream_, gradient_, space_, out); }
 

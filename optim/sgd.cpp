@@ -5,10 +5,9 @@ namespace basin {
 Sgd::Sgd(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options)
     : Optimizer(stream, std::move(layout), dtype, options) {}
 
-void Sgd::step(Objective& objective, Arena& weights, const double* learning_rate) {
-  const Track track = options_.statistics == StatisticsFrom::Frozen ? Track::No : Track::Yes;
-  objective.differentiate(weights, gradient_, track);
-  descend(gradient_, weights, learning_rate);
+const Arena& Sgd::gradients(Objective& objective, const Arena& weights, StepTracks tracks) {
+  objective.differentiate(weights, gradient_, tracks.first);
+  return gradient_;
 }
 
 void Sgd::epsilon(Arena& out) const {

@@ -8,7 +8,7 @@ namespace basin {
 class Sgd final : public Optimizer {
  public:
   Sgd(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOptions& options);
-  void step(Objective& objective, Arena& weights, const double* learning_rate) override;
+  const Arena& gradients(Objective& objective, const Arena& weights, StepTracks tracks) override;
   void epsilon(Arena& out) const override;
 };
 

@@ -7,6 +7,7 @@
 #include "tools/bench_kernels.h"
 #include "tools/chunk_choice.h"
 #include "tools/cli.h"
+#include "tools/microbatch_bench.h"
 #include "tools/peer.h"
 #include "tools/scaling_bench.h"
 #include "tools/step_row.h"
@@ -226,6 +227,7 @@ Command add_bench(CLI::App& app) {
       "Example:\n  basin bench step --model resnet_tiny_gn --peer pytorch --python "
       "venv/bin/python");
   const auto [scaling, run_scaling] = add_scaling_bench(*command);
+  const auto [microbatch, run_microbatch] = add_microbatch_bench(*command);
   CLI::App* kernels = command->add_subcommand(
       "kernels", "Every kernel alone, beside what the machine can do at most");
   auto k = std::make_shared<KernelBenchOptions>();
@@ -242,8 +244,10 @@ Command add_bench(CLI::App& app) {
       ->capture_default_str();
   kernels->footer("Example:\n  basin bench kernels --filter sam");
   command->footer("Example:\n  basin bench step --model resnet_tiny_gn --batch 128");
-  return [=, scaling = scaling, run_scaling = run_scaling] {
+  return [=, scaling = scaling, run_scaling = run_scaling, microbatch = microbatch,
+          run_microbatch = run_microbatch] {
     if (kernels->parsed()) return run_kernel_bench(*k);
+    if (microbatch->parsed()) return run_microbatch();
     return scaling->parsed() ? run_scaling() : run_step(*o, *common);
   };
 }

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Pictures of Basin's result files: `plot.py run METRICS.jsonl --out plot.png`, `plot.py step B.json …`,
-`plot.py roofline P.json`, `plot.py scaling S.json`."""
+`plot.py roofline P.json`, `plot.py scaling S.json`, `plot.py microbatch M.json`."""
 import argparse
 import json
 import os
 import sys
 
 from plot_common import BLUE, ORANGE, plt, read_json, save
+from plot_microbatch import plot_microbatch
 from plot_roofline import plot_roofline
 from plot_scaling import plot_scaling
 
@@ -142,6 +143,10 @@ def main():
     scaling.add_argument("results", help="the file of `basin bench scaling --json`")
     scaling.add_argument("--out", required=True, help="the PNG or SVG to write")
     scaling.set_defaults(draw=plot_scaling)
+    microbatch = commands.add_parser("microbatch", help="a step of m-SAM against the size of its groups")
+    microbatch.add_argument("results", help="the file of `basin bench microbatch --json`")
+    microbatch.add_argument("--out", required=True, help="the PNG or SVG to write")
+    microbatch.set_defaults(draw=plot_microbatch)
     args = parser.parse_args()
     args.draw(args)
 

@@ -9,6 +9,7 @@
 #include "kernels/elementwise.h"
 #include "tools/chunk_choice.h"
 #include "tools/cli.h"
+#include "tools/execution_choice.h"
 #include "tools/train_state.h"
 
 namespace basin {
@@ -159,6 +160,7 @@ int run(const Options& o, const CommonOptions& common) {
                              .w = batch.w,
                              .c = batch.c};
   choose_chunk(stream, network, dtype, step);
+  choose_execution(stream, network, dtype, step);
   TrainState state(stream, network, dtype, step, common.seed);
   load(stream, given, o.weights, state);
   Passes passes(stream, *state.replay);
@@ -221,7 +223,8 @@ Command add_step(CLI::App& app) {
   command->footer(
       "Writes loss, loss_perturbed, logits, gradient/NAME, epsilon/NAME, gradient_perturbed/NAME,\n"
       "weight/NAME, momentum/NAME and buffer/NAME. float64 weights and images: a float64 step.\n"
-      "--microbatch m: epsilon/NAME is [groups,…], and gradient_perturbed the mean over the groups.\n"
+      "--microbatch m: epsilon/NAME is [groups,…], and gradient_perturbed the mean over the "
+      "groups.\n"
       "Example:\n  basin step --weights w.safetensors --batch b.safetensors --model resnet_tiny "
       "\\\n"
       "      --width 4 --optimizer sam --rho 0.1 --out o.safetensors");

@@ -7,6 +7,7 @@
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "tools/chunk_choice.h"
+#include "tools/execution_choice.h"
 #include "tools/kernel_runs.h"
 #include "tools/op_cost.h"
 #include "tools/stopwatch.h"
@@ -18,9 +19,9 @@ constexpr int kWarmUp = 3;
 constexpr int kUpdates = 20;  // of a graph that times an update
 constexpr double kLearningRate = 0.01;
 
-StepOptions with_chosen_chunk(const Stream& stream, const ModelOptions& network,
-                              StepOptions options) {
+StepOptions with_choices(const Stream& stream, const ModelOptions& network, StepOptions options) {
   choose_chunk(stream, network, DType::Float32, options);
+  choose_execution(stream, network, DType::Float32, options);
   return options;
 }
 
@@ -34,7 +35,7 @@ double median(std::vector<double> values) {
 }
 
 StepBench::StepBench(const Stream& stream, const ModelOptions& network, const StepOptions& o)
-    : options_(with_chosen_chunk(stream, network, o)),
+    : options_(with_choices(stream, network, o)),
       stream_(stream),
       state_(stream_, network, DType::Float32, options_, 0),
       gradient_(state_.weights.sibling(stream_)),
@@ -189,10 +190,14 @@ void StepBench::time_update(StepTimes& t) {
   t.descent = milliseconds(descent_);
 }
 
+double StepBench::step_milliseconds() {
+  milliseconds(step_);  // wakes the threads, and brings the weights back to the caches
+  return milliseconds(step_);
+}
+
 StepTimes StepBench::measure() {
   StepTimes t;
-  milliseconds(step_);  // wakes the threads, and brings the weights back to the caches
-  t.step = milliseconds(step_);
+  t.step = step_milliseconds();
   time_passes(t);
   time_update(t);
   return t;

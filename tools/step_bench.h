@@ -34,6 +34,8 @@ class StepBench {
 
   // One step untimed, and one timed whole; then each of its parts, timed apart, in the same memory.
   StepTimes measure();
+  // One step untimed, and one timed.
+  double step_milliseconds();
   // The optimiser's kernels alone: norm, ascent and descent.
   void time_update(StepTimes& times);
 

@@ -13,7 +13,31 @@ const Choices<ConvAlgorithm> kConvolution{{"auto", ConvAlgorithm::Auto},
                                           {"winograd", ConvAlgorithm::Winograd},
                                           {"direct", ConvAlgorithm::Direct},
                                           {"measured", ConvAlgorithm::Measured}};
+const Choices<ExecutionChoice> kExecution{{"auto", ExecutionChoice::Auto},
+                                          {"measure", ExecutionChoice::Measure},
+                                          {"loop", ExecutionChoice::Loop},
+                                          {"grouped", ExecutionChoice::Grouped}};
 const Choices<Precision> kPrecision{{"float32", Precision::Full}, {"bf16", Precision::BFloat16}};
+
+void add_group_options(CLI::App& command, StepOptions& o) {
+  command
+      .add_option("--microbatch", o.microbatch,
+                  "m-SAM: each m examples of the batch have a perturbation of their own; 0: all "
+                  "have one")
+      ->check(at_least(0))
+      ->capture_default_str()
+      ->group("Optimiser");
+  add_choice(command, "--microbatch-execution", o.execution, kExecution,
+             "m-SAM's groups one by one, or several at once with weights of their own; auto: by "
+             "device and planned memory; measure: the faster one")
+      ->group("Optimiser");
+  command
+      .add_option("--memory-limit", o.memory_limit,
+                  "MiB that m-SAM's replays may take, by the plan; 0: what there is")
+      ->check(non_negative())
+      ->capture_default_str()
+      ->group("Optimiser");
+}
 
 CLI::Validator number_or_measure() {
   return CLI::Validator(
@@ -74,16 +98,10 @@ void add_batch_option(CLI::App& command, StepOptions& o) {
 
 void add_step_options(CLI::App& command, StepOptions& o) {
   add_optimizer_options(command, o.optimizer);
+  add_group_options(command, o);
   command.add_option("--l2", o.l2, "adds l2 / 2 |w|^2 to the loss of every pass")
       ->check(non_negative())
       ->capture_default_str();
-  command
-      .add_option("--microbatch", o.microbatch,
-                  "m-SAM: each group of m examples of the batch has a perturbation of its own; 0: "
-                  "the batch is one group")
-      ->check(at_least(0))
-      ->capture_default_str()
-      ->group("Optimiser");
   command
       .add_option("--chunk", o.chunk,
                   "the most examples that a thread replays at once; 0: what suits the network; "
@@ -98,6 +116,17 @@ void add_step_options(CLI::App& command, StepOptions& o) {
   command.add_flag_function(
       "--tf32", [&o](int64_t count) { o.tf32 = count > 0 ? Tf32::Yes : Tf32::No; },
       "on CUDA, multiply float32 on tensor cores, rounded to 10 bits");
+}
+
+ExecutionChoice execution_named(const std::string& word) {
+  for (const auto& [name, execution] : kExecution) {
+    if (name == word) return execution;
+  }
+  fail("--executions", "found '{}', expected loop or grouped", word);
+}
+
+std::string execution_name(ExecutionChoice execution) {
+  return choice_name(kExecution, execution);
 }
 
 std::string precision_name(const StepOptions& o) {
@@ -125,6 +154,8 @@ nlohmann::ordered_json configuration(const StepOptions& step) {
           {"l2", step.l2},
           {"batch", step.batch},
           {"microbatch", step.microbatch},
+          {"microbatch-execution", choice_name(kExecution, step.execution)},
+          {"memory-limit", step.memory_limit},
           {"threads", step.threads},
           {"chunk", step.chunk},
           {"convolution", choice_name(kConvolution, step.convolution)},

@@ -30,6 +30,26 @@ void check_casts(const BatchReplay& replay, const std::string& model) {
 
 }  // namespace
 
+ReplayOptions replay_options(const ModelOptions& network, const Model& model,
+                             const Optimizer& optimizer, const StepOptions& o) {
+  const Mode mode =
+      o.optimizer.statistics == StatisticsFrom::Frozen ? Mode::Frozen : Mode::Training;
+  return {.batch = o.batch,
+          .microbatch = o.microbatch,
+          .execution = o.execution == ExecutionChoice::Grouped ? GroupExecution::Grouped
+                                                               : GroupExecution::Loop,
+          .epsilon = optimizer.keeps_epsilon(),
+          .h = network.h,
+          .w = network.w,
+          .c = network.c,
+          .mode = mode,
+          .whole_batch = model.batch_norm == HasBatchNorm::Yes && mode == Mode::Training,
+          .chunk = o.chunk,
+          .convolution = o.convolution,
+          .precision = o.precision,
+          .l2 = o.l2};
+}
+
 TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType dtype,
                        const StepOptions& o, uint64_t seed)
     : model(make_model(network)),
@@ -41,22 +61,8 @@ TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType 
     running.emplace(stream, model.buffers, dtype);
     initialise_buffers(stream, *running);
   }
-  const Mode mode =
-      o.optimizer.statistics == StatisticsFrom::Frozen ? Mode::Frozen : Mode::Training;
-  replay =
-      make_replay(stream, model.record, weights, buffers(),
-                  {.batch = o.batch,
-                   .microbatch = o.microbatch,
-                   .epsilon = optimizer->keeps_epsilon(),
-                   .h = network.h,
-                   .w = network.w,
-                   .c = network.c,
-                   .mode = mode,
-                   .whole_batch = model.batch_norm == HasBatchNorm::Yes && mode == Mode::Training,
-                   .chunk = o.chunk,
-                   .convolution = o.convolution,
-                   .precision = o.precision,
-                   .l2 = o.l2});
+  replay = make_replay(stream, model.record, weights, buffers(),
+                       replay_options(network, model, *optimizer, o));
   if (o.precision != Precision::Full) check_casts(*replay, network.name);
 }
 

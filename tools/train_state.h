@@ -10,6 +10,10 @@
 
 namespace basin {
 
+// What a replay of `network` for a step is asked to do; its execution is chosen already.
+ReplayOptions replay_options(const ModelOptions& network, const Model& model,
+                             const Optimizer& optimizer, const StepOptions& options);
+
 struct TrainState {
   // Weights and running statistics are the initial ones of `seed`. Throws Error(Usage) for a
   // network that does not exist, an optimiser that does not, or a precision that the device lacks.

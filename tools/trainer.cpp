@@ -10,6 +10,7 @@
 #include "optim/schedule.h"
 #include "tools/chunk_choice.h"
 #include "tools/evaluation.h"
+#include "tools/execution_choice.h"
 #include "tools/run_files.h"
 #include "tools/stopwatch.h"
 #include "tools/training_step.h"
@@ -54,6 +55,7 @@ class Run {
                  .w = data_.train.w,
                  .c = data_.train.c},
         chunks_(choose_chunk(stream_, network_, DType::Float32, o_.step)),
+        execution_(choose_execution(stream_, network_, DType::Float32, o_.step)),
         state_(stream_, network_, DType::Float32, o_.step, o.seed),
         loader_(stream_, data_.train, o.step.batch, o.seed, Shuffle::Yes,
                 {.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"},
@@ -68,7 +70,9 @@ class Run {
         "{} (width {}, {} parameters) on {}: {} training and {} test examples; plan {:.1f} MiB",
         o_.model, o_.width, state_.model.parameters->count(), o_.dataset, data_.train.n,
         data_.test.n, static_cast<double>(plan_bytes) / (1 << 20)));
-    if (!chunks_.empty()) observer_.started(chunks_);
+    for (const std::string& choice : {chunks_, execution_}) {
+      if (!choice.empty()) observer_.started(choice);
+    }
     std::optional<Evaluation> evaluate;  // recorded when it is first needed: steps come first
     TrainingStep step(stream_, state_, loader_);
     const SignalWatch signals;
@@ -121,6 +125,11 @@ class Run {
                 "found {}, expected 1 to the {} training examples", o.step.batch, data.train.n);
     BASIN_CHECK(!o.resume || o.step.chunk != kMeasuredChunk, "--chunk",
                 "found measure with --resume, expected the number in {}/config.toml", o.out);
+    BASIN_CHECK(o.step.microbatch <= o.step.batch, "--microbatch",
+                "found {}, expected 1 to the batch of {} examples", o.step.microbatch,
+                o.step.batch);
+    BASIN_CHECK(!o.resume || o.step.execution != ExecutionChoice::Measure, "--microbatch-execution",
+                "found measure with --resume, expected the word in {}/config.toml", o.out);
     BASIN_CHECK(o.epochs >= 1, "--epochs", "found {}, expected at least 1", o.epochs);
     static_cast<void>(learning_rate(o.schedule, o.lr, 1, o.epochs));  // there is such a schedule
     return data;
@@ -183,7 +192,7 @@ class Run {
   Stream stream_;
   DatasetPair data_;
   ModelOptions network_;
-  std::string chunks_;  // how they were chosen
+  std::string chunks_, execution_;  // how they were chosen
   TrainState state_;
   Loader loader_;
   RunProgress progress_;

@@ -47,12 +47,11 @@ TrainingStep::TrainingStep(const Stream& stream, TrainState& state, Loader& load
   for (int i = 0; i < kAsked; ++i) questions_.push_back({Event(stream)});
   state.replay->bind(images_.data(), reinterpret_cast<const int32_t*>(labels_.data()));
   if (!stream.is_cuda()) return;
-  // A library loads its kernels at their first launch, which a capture forbids: one gradient, on no
-  // images, comes before it.
+  // A library loads its kernels at their first launch, which a capture forbids: a step's gradients,
+  // on no images, come before it.
   zero(stream, images_.data(), images_.bytes());
   zero(stream, labels_.data(), labels_.bytes());
-  Arena gradient = state.weights.sibling(stream);
-  state.replay->differentiate(state.weights, gradient, Track::No);
+  state.optimizer->gradients(*state.replay, state.weights, {Track::No, Track::No});
   stream.synchronize();
   graph_ = Graph::capture(stream, [this] { enqueue(); });
 }

@@ -4,7 +4,8 @@
     torch_server.py --model resnet_tiny_gn --width 16 --batch 128 --threads 2 [--device cuda]
 
 A line on stdin, "MODE OPTIMIZER", asks for one step: eager, compiled, chunks (of 32 examples, one
-gradient: networks without batch norm) or graph (one CUDA graph), with sgd or sam: one is run untimed,
+gradient: networks without batch norm) or graph (one CUDA graph), with sgd or sam; loop:M or vmap:M
+(torch_groups.py) with sam, where each M examples have a perturbation of their own. One is run untimed,
 the next is timed. The answer is its milliseconds, or "none REASON" where PyTorch cannot.
 channels_last, momentum 0.9; the foreach functions throughout. --precision float32, tf32 or bf16
 (autocast).
@@ -18,9 +19,17 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/reference"))
+from torch_groups import loop_gradient, vmap_gradient  # noqa: E402
 from torch_step import make  # noqa: E402
 
 WARM_UP, CHUNK, RHO, LEARNING_RATE, MOMENTUM = 3, 32, 0.1, 0.01, 0.9
+
+
+def descend(params, velocity, g, rate):
+    with torch.no_grad():
+        torch._foreach_mul_(velocity, MOMENTUM)
+        torch._foreach_add_(velocity, g)
+        torch._foreach_add_(params, velocity, alpha=-rate)
 
 
 def step(params, velocity, gradient, optimizer, rho, rate):
@@ -34,10 +43,7 @@ def step(params, velocity, gradient, optimizer, rho, rate):
         g = gradient()
         with torch.no_grad():
             torch._foreach_sub_(params, eps)
-    with torch.no_grad():
-        torch._foreach_mul_(velocity, MOMENTUM)
-        torch._foreach_add_(velocity, g)
-        torch._foreach_add_(params, velocity, alpha=-rate)
+    descend(params, velocity, g, rate)
 
 
 class Step:
@@ -48,6 +54,8 @@ class Step:
             raise ValueError("batch norm needs its batch whole")
         torch.manual_seed(0)
         self.device, self.narrow = torch.device(args.device), args.precision == "bf16"
+        self.mode, _, size = mode.partition(":")
+        self.group = int(size) if size else args.batch
         net = make(args.model, args.width).to(self.device, memory_format=torch.channels_last)
         self.params, self.batch = list(net.parameters()), args.batch
         self.velocity = [torch.zeros_like(p) for p in self.params]
@@ -70,6 +78,12 @@ class Step:
         return [p.grad for p in self.params]
 
     def step(self, optimizer):
+        if self.mode in ("loop", "vmap"):
+            if optimizer != "sam" or self.narrow:
+                raise ValueError("groups are measured with sam, in float32")
+            gradient = loop_gradient if self.mode == "loop" else vmap_gradient
+            g = gradient(self.net, self.images, self.labels, self.group, RHO)
+            return descend(self.params, self.velocity, g, LEARNING_RATE)
         step(self.params, self.velocity, self.gradient, optimizer, RHO, LEARNING_RATE)
 
     def capture(self, optimizer):

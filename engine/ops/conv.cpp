@@ -2,36 +2,60 @@
 // type of the images.
 #include "kernels/conv.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "engine/ops.h"
 #include "engine/record.h"
 #include "kernels/fork.h"
+#include "kernels/group_conv.h"
 
 namespace basin {
 namespace {
 
+// What a convolution is recorded with. `groups`: of the examples, on a tape of several.
+struct ConvRecord {
+  ConvShape shape;
+  ConvPasses passes;
+  ConvAlgorithm algorithm;
+  ParameterGroups groups;
+
+  ConvShape group_shape() const {
+    ConvShape each = shape;
+    each.n /= groups.count;
+    return each;
+  }
+};
+
 template <class T>
 struct ConvState final : OpState {
   Conv<T> conv;
+  std::optional<GroupConv<T>> grouped;
   Fork fork;  // both gradients at once, where the stream has two lanes
-  ConvState(const Stream& stream, const ConvShape& shape, ConvPasses passes,
-            ConvAlgorithm algorithm)
-      : conv(stream, shape, passes, algorithm), fork(stream) {}
+  ConvState(const Stream& stream, const ConvRecord& r)
+      : conv(stream, r.shape, r.passes, r.algorithm), fork(stream) {
+    if (r.groups.count > 1) {
+      grouped.emplace(stream, r.group_shape(), r.groups, r.passes, r.algorithm);
+    }
+  }
 };
 
 template <class T>
 struct ConvOp final : Op {
-  ConvShape shape;
-  ConvPasses passes;
-  ConvAlgorithm algorithm;
-  int64_t scratch, lanes, packed, packed_gradient;  // scratch: of each lane
+  ConvRecord record;
+  int64_t scratch, lanes, packed, packed_gradient, packed_groups = 0;  // scratch: of each lane
 
-  ConvOp(const ConvShape& shape, ConvPasses passes, ConvAlgorithm algorithm, const Stream* stream)
-      : shape(shape), passes(passes), algorithm(algorithm) {
-    const Conv<T> conv(*stream, shape, passes, algorithm);
-    scratch = round_up<int64_t>(conv.scratch_bytes(), 256);
+  ConvOp(const ConvRecord& record, const Stream* stream) : record(record) {
+    const ConvState<T> state(*stream, record);
+    scratch = state.conv.scratch_bytes();
+    if (state.grouped) {
+      scratch = std::max(scratch, state.grouped->scratch_bytes());
+      packed_groups = state.grouped->packed_bytes();
+    }
+    scratch = round_up<int64_t>(scratch, 256);
     lanes = stream->is_cuda() ? 2 : 1;
-    packed = conv.packed_bytes();
-    packed_gradient = conv.packed_gradient_size() * int64_t{sizeof(Wide<T>)};
+    packed = state.conv.packed_bytes();
+    packed_gradient = state.conv.packed_gradient_size() * int64_t{sizeof(Wide<T>)};
   }
   std::string_view name() const override { return "conv2d"; }
   OpNeeds needs() const override {
@@ -39,31 +63,45 @@ struct ConvOp final : Op {
             .output_in_backward = {false},
             .scratch = lanes * scratch,
             .packed = packed,
-            .packed_gradient = packed_gradient};
+            .packed_gradient = packed_gradient,
+            .grouped = true,
+            .packed_groups = packed_groups};
   }
   std::unique_ptr<OpState> make_state(const Stream& stream) const override {
-    return std::make_unique<ConvState<T>>(stream, shape, passes, algorithm);
+    return std::make_unique<ConvState<T>>(stream, record);
+  }
+  // body(the whole batch's convolution, or the groups').
+  template <class Body>
+  static void with(const ConvState<T>& state, ParameterGroups groups, const Body& body) {
+    if (groups.count > 1) return body(*state.grouped);
+    body(state.conv);
   }
   void pack(OpRun& r) const override {
-    r.state<ConvState<T>>().conv.pack(r.stream, r.in<Wide<T>>(1), r.packed());
+    with(r.state<ConvState<T>>(), r.parameters(),
+         [&](const auto& conv) { conv.pack(r.stream, r.in<Wide<T>>(1), r.packed()); });
   }
   void forward(OpRun& r) const override {
-    r.state<ConvState<T>>().conv.forward(r.stream, r.in<T>(0), r.in<Wide<T>>(1), r.packed(),
-                                         r.out<T>(), r.scratch());
+    with(r.state<ConvState<T>>(), r.parameters(), [&](const auto& conv) {
+      conv.forward(r.stream, r.in<T>(0), r.in<Wide<T>>(1), r.packed(), r.out<T>(), r.scratch());
+    });
   }
   void backward(OpRun& r) const override {
-    const auto& [conv, fork] = r.state<ConvState<T>>();
+    const ConvState<T>& state = r.state<ConvState<T>>();
     const T* dy = r.d_out<T>();
-    fork.open();
+    state.fork.open();
     if (r.wants(1)) {
-      conv.backward_filter(fork.side(), r.in<T>(0), dy, r.d_in<Wide<T>>(1), r.write(1),
-                           r.scratch());
+      with(state, r.gradients(), [&](const auto& conv) {
+        conv.backward_filter(state.fork.side(), r.in<T>(0), dy, r.d_in<Wide<T>>(1), r.write(1),
+                             r.scratch());
+      });
     }
     if (r.wants(0)) {
-      conv.backward_data(r.stream, dy, r.in<Wide<T>>(1), r.packed(), r.d_in<T>(0), r.write(0),
-                         r.scratch() + (lanes - 1) * scratch);
+      with(state, r.parameters(), [&](const auto& conv) {
+        conv.backward_data(r.stream, dy, r.in<Wide<T>>(1), r.packed(), r.d_in<T>(0), r.write(0),
+                           r.scratch() + (lanes - 1) * scratch);
+      });
     }
-    fork.join();
+    state.fork.join();
   }
   void unpack(OpRun& r) const override {
     r.state<ConvState<T>>().conv.unpack_gradient(r.stream, r.d_in<Wide<T>>(1),
@@ -95,8 +133,8 @@ Variable conv2d(const Variable& x, const Variable& w, const ConvOptions& options
               ws[1], xs);
   const Stream* stream = &tape.stream;
   const Shape y{xs[0], shape.h_out(), shape.w_out(), ws[0]};
-  return record_activations<ConvOp>(tape, {x, w}, {y}, shape, passes, tape.program->convolution,
-                                    stream)[0];
+  const ConvRecord record{shape, passes, tape.program->convolution, tape.groups()};
+  return record_activations<ConvOp>(tape, {x, w}, {y}, record, stream)[0];
 }
 
 }  // namespace basin

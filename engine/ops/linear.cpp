@@ -1,5 +1,6 @@
 // Matrix products and the bias that follows them.
 #include <algorithm>
+#include <optional>
 
 #include "engine/ops.h"
 #include "engine/record.h"
@@ -11,21 +12,54 @@
 namespace basin {
 namespace {
 
-// The three products of y = a op(b): the value, and both gradients.
+// How the b of a product is one per group of a's rows: its own groups, and the rows' strides.
+GemmBatch batch_of(ParameterGroups groups, int64_t a, int64_t c) {
+  return {.count = groups.count, .a = a, .b = groups.stride, .c = c};
+}
+
+// The three products of y = a op(b): the value, and both gradients. `groups`: of a's and y's rows,
+// each with a b (or its gradient) of its own.
 template <class T>
 struct Products final : OpState {
   Gemm<T> y, da, db;
-  Products(const Stream& stream, const GemmShape& shape)
-      : y(stream, shape),
-        da(stream, {shape.m, shape.k, shape.n, Transpose::No, flipped(shape.b)}),
-        db(stream, shape.b == Transpose::No
-                       ? GemmShape{shape.k, shape.n, shape.m, Transpose::Yes, Transpose::No}
-                       : GemmShape{shape.n, shape.k, shape.m, Transpose::Yes, Transpose::No}) {}
+  Products(const Stream& stream, const GemmShape& s, ParameterGroups groups = {})
+      : y(stream, s, batch_of(groups, s.m * s.k, s.m * s.n)),
+        da(stream, {s.m, s.k, s.n, Transpose::No, flipped(s.b)},
+           batch_of(groups, s.m * s.n, s.m * s.k)),
+        db(stream,
+           s.b == Transpose::No ? GemmShape{s.k, s.n, s.m, Transpose::Yes, Transpose::No}
+                                : GemmShape{s.n, s.k, s.m, Transpose::Yes, Transpose::No},
+           batch_of_gradient(s, groups)) {}
   static Transpose flipped(Transpose t) {
     return t == Transpose::No ? Transpose::Yes : Transpose::No;
   }
+  static GemmBatch batch_of_gradient(const GemmShape& s, ParameterGroups groups) {
+    const int64_t x = s.m * s.k, dy = s.m * s.n;
+    const bool plain = s.b == Transpose::No;
+    return {.count = groups.count, .a = plain ? x : dy, .b = plain ? dy : x, .c = groups.stride};
+  }
   int64_t scratch() const {
     return std::max({y.scratch_bytes(), da.scratch_bytes(), db.scratch_bytes()});
+  }
+};
+
+// Those of the whole batch and, on a tape of groups, of the groups.
+template <class T>
+struct MatmulState final : OpState {
+  Products<T> whole;
+  std::optional<Products<T>> grouped;
+  MatmulState(const Stream& stream, const GemmShape& shape, ParameterGroups groups)
+      : whole(stream, shape) {
+    if (groups.count == 1) return;
+    GemmShape each = shape;
+    each.m /= groups.count;
+    grouped.emplace(stream, each, groups);
+  }
+  const Products<T>& of(ParameterGroups groups) const {
+    return groups.count > 1 ? *grouped : whole;
+  }
+  int64_t scratch() const {
+    return std::max(whole.scratch(), grouped ? grouped->scratch() : int64_t{0});
   }
 };
 
@@ -33,53 +67,63 @@ struct Products final : OpState {
 template <class T>
 struct MatmulOp final : Op {
   GemmShape shape;
+  ParameterGroups groups;  // of b, where it is a parameter
   int64_t scratch;
-  MatmulOp(const GemmShape& shape, const Stream* stream)
-      : shape(shape), scratch(Products<T>(*stream, shape).scratch()) {}
+  MatmulOp(const GemmShape& shape, ParameterGroups groups, const Stream* stream)
+      : shape(shape), groups(groups), scratch(MatmulState<T>(*stream, shape, groups).scratch()) {}
   std::string_view name() const override { return shape.b == Transpose::No ? "matmul" : "linear"; }
   OpNeeds needs() const override {
-    return {.input_in_backward = {true, true}, .output_in_backward = {false}, .scratch = scratch};
+    return {.input_in_backward = {true, true},
+            .output_in_backward = {false},
+            .scratch = scratch,
+            .grouped = groups.count > 1};
   }
   std::unique_ptr<OpState> make_state(const Stream& stream) const override {
-    return std::make_unique<Products<T>>(stream, shape);
+    return std::make_unique<MatmulState<T>>(stream, shape, groups);
   }
   void forward(OpRun& r) const override {
-    r.state<Products<T>>().y.run(r.stream, r.in<T>(0), r.in<T>(1), r.out<T>(), Write::Overwrite,
-                                 r.scratch());
+    const Products<T>& products = r.state<MatmulState<T>>().of(r.parameters());
+    products.y.run(r.stream, r.in<T>(0), r.in<T>(1), r.out<T>(), Write::Overwrite, r.scratch());
   }
   void backward(OpRun& r) const override {
-    const Products<T>& products = r.state<Products<T>>();
+    const MatmulState<T>& state = r.state<MatmulState<T>>();
     const T* dy = r.d_out<T>();
     if (r.wants(0)) {
-      products.da.run(r.stream, dy, r.in<T>(1), r.d_in<T>(0), r.write(0), r.scratch());
+      state.of(r.parameters())
+          .da.run(r.stream, dy, r.in<T>(1), r.d_in<T>(0), r.write(0), r.scratch());
     }
     if (!r.wants(1)) return;
+    const Gemm<T>& db = state.of(r.gradients()).db;
     if (shape.b == Transpose::No) {  // db = a^T dy
-      products.db.run(r.stream, r.in<T>(0), dy, r.d_in<T>(1), r.write(1), r.scratch());
+      db.run(r.stream, r.in<T>(0), dy, r.d_in<T>(1), r.write(1), r.scratch());
     } else {  // dw = dy^T x
-      products.db.run(r.stream, dy, r.in<T>(0), r.d_in<T>(1), r.write(1), r.scratch());
+      db.run(r.stream, dy, r.in<T>(0), r.d_in<T>(1), r.write(1), r.scratch());
     }
   }
 };
 
 template <class T>
 struct BiasOp final : Op {
-  int64_t rows, columns;
-  BiasOp(int64_t rows, int64_t columns) : rows(rows), columns(columns) {}
+  int64_t rows, columns, scratch;
+  BiasOp(int64_t rows, int64_t columns, int64_t groups)
+      : rows(rows),
+        columns(columns),
+        scratch(column_sum_partials(rows, columns, groups) * int64_t{sizeof(T)}) {}
   std::string_view name() const override { return "bias"; }
   OpNeeds needs() const override {
     return {.input_in_backward = {false, false},
             .output_in_backward = {false},
             .passes = {0, -1},
-            .scratch = column_sum_partials(rows, columns) * int64_t{sizeof(T)}};
+            .scratch = scratch,
+            .grouped = true};
   }
   void forward(OpRun& r) const override {
-    bias_forward(r.stream, rows, columns, r.in<T>(0), r.in<T>(1), r.out<T>());
+    bias_forward(r.stream, rows, columns, r.in<T>(0), r.in<T>(1), r.out<T>(), r.parameters());
   }
   void backward(OpRun& r) const override {
     if (r.wants(1)) {
       column_sum(r.stream, rows, columns, r.d_out<T>(), reinterpret_cast<T*>(r.scratch()),
-                 r.d_in<T>(1), r.write(1));
+                 r.d_in<T>(1), r.write(1), r.gradients());
     }
     if (r.wants(0)) {
       map<T>(r.stream, Copy<T>{}, rows * columns, {r.d_out<T>()}, {r.d_in<T>(0)}, r.write(0));
@@ -98,8 +142,13 @@ Variable product(std::string_view op, const Variable& a, const Variable& b, Tran
   BASIN_CHECK(a.shape()[1] == inner, where, "found {} and {}, expected an inner extent of {}",
               a.shape(), b.shape(), a.shape()[1]);
   const GemmShape shape{a.shape()[0], columns, inner, Transpose::No, transpose};
+  const auto is_parameter = [&](const Variable& v) {
+    return tape.program->slots[v.slot()].kind == SlotKind::Parameter;
+  };
+  const ParameterGroups groups =
+      is_parameter(b) && !is_parameter(a) ? tape.groups() : ParameterGroups{};
   const Stream* stream = &tape.stream;
-  return record<MatmulOp>(tape, {a, b}, {Shape{shape.m, shape.n}}, shape, stream)[0];
+  return record<MatmulOp>(tape, {a, b}, {Shape{shape.m, shape.n}}, shape, groups, stream)[0];
 }
 
 }  // namespace
@@ -118,7 +167,8 @@ Variable bias(const Variable& x, const Variable& b) {
               "found {}, expected [{}], the last extent of x {}", b.shape(),
               x.shape().rank() > 0 ? x.shape()[-1] : 0, x.shape());
   const int64_t columns = x.shape()[-1];
-  return record<BiasOp>(tape, {x, b}, {x.shape()}, x.shape().size() / columns, columns)[0];
+  return record<BiasOp>(tape, {x, b}, {x.shape()}, x.shape().size() / columns, columns,
+                        tape.program->groups)[0];
 }
 
 Variable linear(const Variable& x, const Variable& w, const Variable& b) {

@@ -80,7 +80,10 @@ struct GroupNormActOp final : Op {
 
   std::string_view name() const override { return "group_norm_act"; }
   OpNeeds needs() const override {
-    return norm_needs(residual, 2 * shape.n * shape.groups * int64_t{sizeof(Wide<T>)}, scratch);
+    OpNeeds needs =
+        norm_needs(residual, 2 * shape.n * shape.groups * int64_t{sizeof(Wide<T>)}, scratch);
+    needs.grouped = true;
+    return needs;
   }
   Wide<T>* mean(OpRun& r) const { return reinterpret_cast<Wide<T>*>(r.saved()); }
   Wide<T>* rstd(OpRun& r) const { return mean(r) + shape.n * shape.groups; }
@@ -88,13 +91,14 @@ struct GroupNormActOp final : Op {
   void forward(OpRun& r) const override {
     const NormPointers<T> p(r, residual);
     group_norm_act_forward(r.stream, shape, p.x, p.residual, p.gamma, p.beta, eps, act, p.sum, p.y,
-                           mean(r), rstd(r), r.scratch());
+                           mean(r), rstd(r), r.scratch(), r.parameters());
   }
   void backward(OpRun& r) const override {
     const NormPointers<T> p(r, residual);
     group_norm_act_backward(r.stream, shape, r.d_out<T>(0), p.s(), p.gamma, p.beta, mean(r),
                             rstd(r), act, ds_of<T>(r, residual), ds_write(r, residual),
-                            r.d_in<Wide<T>>(1), r.d_in<Wide<T>>(2), r.write(1), r.scratch());
+                            r.d_in<Wide<T>>(1), r.d_in<Wide<T>>(2), r.write(1), r.scratch(),
+                            r.parameters(), r.gradients());
     pass_on<T>(r, residual, shape.size());
   }
 };

@@ -59,10 +59,8 @@ TYPED_TEST(PassResultTest, AddsTheL2Term) {
     const Placed<T> loss(stream, std::vector<T>{T(1.5)}), correct(stream, std::vector<T>{T(3)});
     const Placed<double> norm(stream, std::vector<double>{8});
     const There<PassResult> result(stream, {0, 0});
-    PassParts<T> whole{.loss = loss.data(),
-                       .correct = correct.data(),
-                       .l2 = 0.25,
-                       .squared_norms = norm.data()};
+    PassParts<T> whole{
+        .loss = loss.data(), .correct = correct.data(), .l2 = 0.25, .squared_norms = norm.data()};
     pass_result(stream, whole, result.data());
     EXPECT_EQ(result.value().loss, 2.5);
     EXPECT_EQ(result.value().correct, 3);

@@ -119,6 +119,32 @@ def reference_step(net, images, labels, sam, rho, lr, momentum, l2):
     return {k: v.detach().clone().contiguous() for k, v in out.items()}
 
 
+def reference_groups(net, images, labels, rho, lr, momentum, l2, m):
+    """The same of m-SAM: each m examples have a perturbation of their own, as the paper's trainer accumulates."""
+    at_rest = {name: torch.zeros_like(v) for name, v in momentum.items()}
+    groups, shares = [], []
+    for x, y in zip(images.split(m), labels.split(m)):
+        one = reference_step(net, x, y, True, rho, 0.0, at_rest, l2)
+        for name, value in one.items():
+            if name.startswith("buffer/"):  # the second pass has moved it once more
+                net.get_buffer(name.removeprefix("buffer/")).copy_(value)
+        groups.append(one)
+        shares.append(len(y) / len(labels))
+    out = {}
+    for name, last in groups[-1].items():
+        values = [one[name] for one in groups]
+        if name == "logits":
+            out[name] = torch.cat(values)
+        elif name.startswith("epsilon/"):
+            out[name] = torch.stack(values)
+        else:
+            out[name] = last if name.startswith("buffer/") else sum(s * v for s, v in zip(shares, values))
+    for name, p in net.named_parameters():
+        v = momentum[name] * 0.9 + out["gradient_perturbed/" + name]
+        out["momentum/" + name], out["weight/" + name] = v, p.detach() - lr * v
+    return out
+
+
 def error(a, b):
     """|a - b| over |b|, as 2-norms; absolute where b is zero."""
     a, b = a.double(), b.double()
@@ -126,7 +152,7 @@ def error(a, b):
     return (a - b).norm().item() / (scale if scale > 0 else 1.0)
 
 
-def compare(program, folder, model, width, sam, l2, seed, batch, double):
+def compare(program, folder, model, width, sam, l2, seed, batch, double, m=0):
     torch.manual_seed(seed)
     net = make(model, width).double()
     with torch.no_grad():
@@ -139,7 +165,12 @@ def compare(program, folder, model, width, sam, l2, seed, batch, double):
         net = net.float().double()
     weights = {k: v.clone() for k, v in net.state_dict().items()}
     momentum = {n: 0.1 * torch.randn_like(p).float().double() for n, p in net.named_parameters()}
-    want = reference_step(net, images, labels, sam, 0.1, 0.1, momentum, l2)
+    def reference(net, images, momentum):
+        if m:
+            return reference_groups(net, images, labels, 0.1, 0.1, momentum, l2, m)
+        return reference_step(net, images, labels, sam, 0.1, 0.1, momentum, l2)
+
+    want = reference(net, images, momentum)
 
     cast = (lambda t: t) if double else (lambda t: t.float() if t.is_floating_point() else t)
     inputs = {k: cast(v) for k, v in weights.items()}
@@ -149,7 +180,7 @@ def compare(program, folder, model, width, sam, l2, seed, batch, double):
     save_file({"images": cast(images), "labels": labels}, paths[1])
     command = [program, "step", "--weights", paths[0], "--batch", paths[1], "--out", paths[2], "--model", model,
                "--width", str(width), "--optimizer", "sam" if sam else "sgd", "--rho", "0.1", "--lr", "0.1",
-               "--l2", str(l2), "--threads", "2", "--quiet"]
+               "--l2", str(l2), "--microbatch", str(m), "--threads", "2", "--quiet"]
     subprocess.run(command, check=True)
     found = load_file(paths[2])
     missing = set(want) ^ set(found)
@@ -160,8 +191,7 @@ def compare(program, folder, model, width, sam, l2, seed, batch, double):
     if not double:
         net32 = make(model, width)
         net32.load_state_dict({k: cast(v) for k, v in weights.items()})
-        own = reference_step(net32, images.float(), labels, sam, 0.1, 0.1,
-                             {k: v.float() for k, v in momentum.items()}, l2)
+        own = reference(net32, images.float(), {k: v.float() for k, v in momentum.items()})
     problems, worst, worst_own = [], 0.0, 0.0
     for name in want:
         if tuple(want[name].shape) != tuple(found[name].shape):
@@ -188,20 +218,25 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for model, width in cases[:: 4 if args.quick else 1]:
             for double in (True, False):
-                for sam in (False, True):
+                for optimizer, m in (("sgd", 0), ("sam", 0), ("sam", 1), ("sam", 2), ("sam", 3)):
                     # The more ReLUs, the surer one flips: few images where the network is wide.
                     for batch, l2 in ((5, 0.0), (17, 5e-4)) if double or width < 16 else ((2, 0.0), (3, 5e-4)):
-                        problems, worst, own = compare(args.program, folder, model, width, sam, l2, 1, batch, double)
+                        if m >= batch:
+                            continue
+                        def run(seed):
+                            return compare(args.program, folder, model, width, optimizer == "sam", l2, seed, batch,
+                                           double, m)
+
+                        problems, worst, own = run(1)
                         # A ReLU whose sign flips by rounding moves a whole gradient, in PyTorch as
                         # here; in float32 another batch is tried before the step is called wrong.
                         for seed in (2, 3, 4, 5):
                             if problems and not double:
-                                problems, worst, own = compare(args.program, folder, model, width, sam, l2, seed,
-                                                               batch, double)
+                                problems, worst, own = run(seed)
                         failed += bool(problems)
-                        print(f"{'FAIL' if problems else 'ok  '} {model} width {width} {'sam' if sam else 'sgd'} "
-                              f"batch {batch} l2 {l2:g} {'float64' if double else 'float32'}: worst {worst:.2g}"
-                              + ("" if double else f" (PyTorch's own {own:.2g})"), flush=True)
+                        print(f"{'FAIL' if problems else 'ok  '} {model} width {width} {optimizer} "
+                              f"batch {batch} groups of {m or batch} l2 {l2:g} {'float64' if double else 'float32'}: "
+                              f"worst {worst:.2g}" + ("" if double else f" (PyTorch's own {own:.2g})"), flush=True)
                         for problem in problems[:5]:
                             print("     " + problem)
     print(f"{failed} failed")

@@ -106,6 +106,32 @@ TEST_P(Step, TwoStepsAreTheSameBytes) {
   EXPECT_EQ(bytes_of(folder_.file("a")), bytes_of(folder_.file("b")));
 }
 
+TEST_P(Step, EachGroupHasAPerturbationOfItsOwn) {
+  const std::vector<std::string> sam{"--optimizer", "sam", "--rho", "0.1", "--microbatch"};
+  step("whole", sam + std::vector<std::string>{std::to_string(kImages)});
+  step("plain", {"--optimizer", "sam", "--rho", "0.1"});
+  EXPECT_EQ(bytes_of(folder_.file("whole")), bytes_of(folder_.file("plain")));
+
+  const TensorFile out = step("out", sam + std::vector<std::string>{"4"});  // 4 and 2 images
+  std::vector<double> squares(2, 0.0);
+  for (const LayoutEntry& entry : model_.parameters->entries()) {
+    std::vector<int64_t> shape{2};
+    shape.insert(shape.end(), entry.logical.begin(), entry.logical.end());
+    const HostTensor& epsilon = out.at("epsilon/" + entry.name, "out");
+    EXPECT_EQ(epsilon.shape, shape) << entry.name;
+    const std::vector<double> values = host_values(epsilon);
+    for (size_t i = 0; i < values.size(); ++i) {
+      squares[i / entry.size] += values[i] * values[i];
+    }
+  }
+  for (const double square : squares) EXPECT_NEAR(std::sqrt(square), 0.1, 1e-6);
+  expect_failure(run_program(words("out") + sam + std::vector<std::string>{"7"}), 2,
+                 {"--microbatch", "found 7", "batch of 6"});
+  expect_failure(
+      run_program(words("out") + sam + std::vector<std::string>{"2", "--memory-limit", "0.001"}), 2,
+      {"--microbatch-execution", "loop", "MiB", "more than 0.0 MiB"});
+}
+
 // On two threads, on one, and on CUDA where there is a device: the same up to rounding.
 TEST_P(Step, IsTheSameOnEachDevice) {
   const std::vector<std::string> sam{"--optimizer", "sam", "--convolution", "direct"};

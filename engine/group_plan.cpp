@@ -1,0 +1,83 @@
+#include "engine/group_plan.h"
+
+#include <algorithm>
+
+namespace basin {
+namespace {
+
+// How many examples of several groups a CPU's thread replays at once: as in chunked_replay.cpp.
+constexpr int64_t kChunk = 32;
+
+int replayers_of(const Stream& stream, const ReplayOptions& options) {
+  const int64_t groups = ceil_div(options.batch, options.microbatch);
+  if (stream.is_cuda() || options.whole_batch || groups < stream.threads()) return 1;
+  return stream.threads();
+}
+
+// Of how many groups a chunk is made.
+int64_t groups_at_once(const Stream& stream, const ReplayOptions& options) {
+  if (options.execution == GroupExecution::Loop) return 1;
+  BASIN_CHECK(!options.whole_batch, "--microbatch-execution",
+              "found grouped with batch norm, whose statistics are a group's, expected loop");
+  BASIN_CHECK(!stream.is_cuda() || options.epsilon == KeepEpsilon::No, "--microbatch-execution",
+              "found grouped with several ascent steps on CUDA, expected loop");
+  const int64_t full = options.batch / options.microbatch;
+  if (stream.is_cuda()) return full;
+  const int64_t each = full / replayers_of(stream, options);
+  return std::clamp<int64_t>(kChunk / options.microbatch, 1, std::max<int64_t>(each, 1));
+}
+
+}  // namespace
+
+GroupPlan::GroupPlan(const Stream& stream, const RecordNetwork& network, const Arena& parameters,
+                     Arena* buffers, const ReplayOptions& options)
+    : options(options),
+      stream(stream),
+      layout(parameters.layout()),
+      dtype(parameters.dtype()),
+      replayers(replayers_of(stream, options)),
+      inner(replayers == 1 ? stream : Stream::cpu(1)) {
+  const int64_t m = options.microbatch, full = options.batch / m, rest = options.batch % m;
+  const int64_t at_once = groups_at_once(stream, options);
+  add_part(network, parameters, buffers, at_once, m, full / at_once);
+  if (full % at_once > 0) add_part(network, parameters, buffers, full % at_once, m, 1);
+  if (rest > 0) add_part(network, parameters, buffers, 1, rest, 1);
+}
+
+// `count` chunks of `groups` groups of `group_size` examples, behind those that are there.
+void GroupPlan::add_part(const RecordNetwork& network, const Arena& parameters, Arena* buffers,
+                         int64_t groups, int64_t group_size, int64_t count) {
+  int64_t example = chunks.empty() ? 0 : chunks.back().begin + parts[chunks.back().part].size;
+  ReplayPart& part = parts.emplace_back();
+  part.size = groups * group_size;
+  part.tape = record_batch(inner, network, parameters, buffers, options, part.size, groups);
+  const Program& program = part.tape->program();
+  classes = program.slots[program.outputs[2]].shape[1];
+  const auto first = static_cast<int64_t>(chunks.size());
+  for (int64_t c = first; c < first + count; ++c) {
+    chunks.push_back({.part = static_cast<int>(parts.size()) - 1,
+                      .first_of_thread = c < replayers,
+                      .first_of_part = c < first + replayers,
+                      .begin = example,
+                      .group = example / options.microbatch});
+    example += part.size;
+  }
+}
+
+int64_t GroupPlan::bytes() const {
+  const int64_t arena = layout->size() * dtype_size(dtype);
+  int64_t bytes = (replayers - 1) * arena;  // the threads' gradients
+  if (options.l2 > 0) bytes += (replayers + 1) * arena;
+  for (const ReplayPart& part : parts) bytes += part.tape->program().packed_bytes;
+  for (const Chunk& chunk : chunks) {
+    if (!chunk.first_of_part) continue;  // each thread's first of a part has its memory
+    const Program& program = parts[chunk.part].tape->program();
+    const int64_t packed = program.groups > 1 ? program.packed_groups_bytes : program.packed_bytes;
+    bytes += parts[chunk.part].tape->workspace_bytes() + packed + program.packed_gradient_bytes +
+             program.groups * arena +
+             AscentSpace::bytes(*layout, dtype, program.groups, options.epsilon);
+  }
+  return bytes;
+}
+
+}  // namespace basin
