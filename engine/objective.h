@@ -20,6 +20,11 @@ class Objective {
   // statistics) changes.
   virtual void differentiate(const Arena& at, Arena& gradient, Track track) = 0;
 
+  // The gradient that an ascent takes: of the same batch, if the objective has no other for it.
+  virtual void differentiate_ascent(const Arena& at, Arena& gradient, Track track) {
+    differentiate(at, gradient, track);
+  }
+
   // Into how many groups m-SAM cuts the batch; 1: it is one.
   virtual int64_t groups() const { return 1; }
   // Of several groups: gradient = the mean over the groups, by their sizes, of the gradient of a

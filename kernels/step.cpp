@@ -22,6 +22,10 @@ void begin_step(const Stream& stream, const StepCursor* cursor, const double* ra
   once(stream, "begin_step", BeginStep{cursor, rates, rate});
 }
 
+void next_batch(const Stream& stream, StepCursor* cursor) {
+  once(stream, "next_batch", NextBatch{cursor});
+}
+
 void end_step(const Stream& stream, StepCursor* cursor, const PassResult* first,
               const PassResult* last, StepResult* rows) {
   once(stream, "end_step", EndStep{cursor, first, last, rows});

@@ -14,6 +14,7 @@ void once(const Stream& stream, const char* name, const Act& act) {
 template void once(const Stream&, const char*, const PassResultOf<float>&);
 template void once(const Stream&, const char*, const PassResultOf<double>&);
 template void once(const Stream&, const char*, const BeginStep&);
+template void once(const Stream&, const char*, const NextBatch&);
 template void once(const Stream&, const char*, const EndStep&);
 
 }  // namespace basin::cuda

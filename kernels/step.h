@@ -39,6 +39,8 @@ void pass_result(const Stream& stream, const PassParts<T>& parts, PassResult* re
 
 // *rate = rates[cursor->step]
 void begin_step(const Stream& stream, const StepCursor* cursor, const double* rates, double* rate);
+// ++cursor->step
+void next_batch(const Stream& stream, StepCursor* cursor);
 // rows[cursor->step] = {*first, last->loss}; then ++cursor->step.
 void end_step(const Stream& stream, StepCursor* cursor, const PassResult* first,
               const PassResult* last, StepResult* rows);
@@ -68,6 +70,10 @@ struct BeginStep {
   const double* rates;
   double* rate;
   BASIN_HD void operator()() const { *rate = rates[cursor->step]; }
+};
+struct NextBatch {
+  StepCursor* cursor;
+  BASIN_HD void operator()() const { ++cursor->step; }
 };
 struct EndStep {
   StepCursor* cursor;

@@ -43,10 +43,10 @@ const Arena& Sam::gradients(Objective& objective, const Arena& weights, StepTrac
     objective.differentiate_perturbed(weights, *this, gradient_perturbed_, tracks);
     return gradient_perturbed_;
   }
-  objective.differentiate(weights, gradient_, tracks.first);
+  objective.differentiate_ascent(weights, gradient_, tracks.first);
   move(stream_, 0, weights, gradient_, space_);
   for (int k = 1; k < moves(); ++k) {
-    objective.differentiate(space_.point, gradient_perturbed_, Track::No);
+    objective.differentiate_ascent(space_.point, gradient_perturbed_, Track::No);
     move(stream_, k, weights, gradient_perturbed_, space_);
   }
   objective.differentiate(space_.point, gradient_perturbed_, tracks.last);

@@ -50,6 +50,16 @@ Command add_train(CLI::App& app) {
       ->capture_default_str();
   add_step_options(*command, o->step);
   add_batch_option(*command, o->step);
+  add_choice(*command, "--ascent-batch", o->ascent_batch, kAscentBatches,
+             "the batch of SAM's ascent: the descent's, the step's before, or one apart; but for "
+             "same, the training loss is that at w + eps")
+      ->group("Optimiser");
+  command
+      ->add_option("--ascent-size", o->ascent_size,
+                   "examples of an independent batch; 0: as many as of the descent's")
+      ->check(at_least(0))
+      ->capture_default_str()
+      ->group("Optimiser");
   command->add_option("--epochs", o->epochs, "")->check(at_least(1))->capture_default_str();
   command->add_option("--lr", o->lr, "the schedule's highest learning rate")
       ->check(non_negative())

@@ -16,6 +16,8 @@ Json configuration(const TrainOptions& o) {
   c["augment"] = o.augment;
   c["label-noise"] = o.label_noise;
   c.update(configuration(o.step));
+  c["ascent-batch"] = choice_name(kAscentBatches, o.ascent_batch);
+  c["ascent-size"] = o.ascent_size;
   c["epochs"] = o.epochs;
   c["lr"] = o.lr;
   c["schedule"] = o.schedule;

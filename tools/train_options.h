@@ -9,6 +9,13 @@
 
 namespace basin {
 
+// Of which batch SAM's ascent takes its gradient: of the descent's, of the step's before, or of one
+// that has nothing to do with it (n-SAM in its stochastic form).
+enum class AscentBatch { Same, Previous, Independent };
+inline const Choices<AscentBatch> kAscentBatches{{"same", AscentBatch::Same},
+                                                 {"previous", AscentBatch::Previous},
+                                                 {"independent", AscentBatch::Independent}};
+
 struct TrainOptions {
   std::string model = "resnet_tiny_gn";
   int64_t width = 16;
@@ -17,6 +24,8 @@ struct TrainOptions {
   bool augment = false;
   double label_noise = 0;
   StepOptions step;
+  AscentBatch ascent_batch = AscentBatch::Same;
+  int64_t ascent_size = 0;  // examples of an independent one; 0: as many as the batch
   int epochs = 1;
   double lr = 0.1;
   std::string schedule = "piecewise";

@@ -57,9 +57,12 @@ class Run {
         chunks_(choose_chunk(stream_, network_, DType::Float32, o_.step)),
         execution_(choose_execution(stream_, network_, DType::Float32, o_.step)),
         state_(stream_, network_, DType::Float32, o_.step, o.seed),
-        loader_(stream_, data_.train, o.step.batch, o.seed, Shuffle::Yes,
-                {.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"},
-                DropLast::Yes) {}
+        loader_(stream_, data_.train, o.step.batch, o.seed, Shuffle::Yes, augmentation(o),
+                DropLast::Yes) {
+    if (o.ascent_batch != AscentBatch::Same) {
+      ascent_.emplace(stream_, data_.train, state_, o_, augmentation(o));
+    }
+  }
 
   TrainResult operator()() {
     RunFiles files(o_, stream_);
@@ -74,7 +77,7 @@ class Run {
       if (!choice.empty()) observer_.started(choice);
     }
     std::optional<Evaluation> evaluate;  // recorded when it is first needed: steps come first
-    TrainingStep step(stream_, state_, loader_);
+    TrainingStep step(stream_, state_, loader_, ascent_ ? &*ascent_ : nullptr);
     const SignalWatch signals;
     TrainResult result;
     const auto save = [&] { files.save(progress_, state_); };
@@ -114,6 +117,10 @@ class Run {
   }
 
  private:
+  static Augmentation augmentation(const TrainOptions& o) {
+    return {.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"};
+  }
+
   static DatasetPair load(const TrainOptions& o) {
     DatasetPair data = load_dataset(o.dataset, o.data_dir);
     if (o.train_size > 0) data.train.take(o.train_size);
@@ -195,6 +202,7 @@ class Run {
   std::string chunks_, execution_;  // how they were chosen
   TrainState state_;
   Loader loader_;
+  std::optional<AscentBatches> ascent_;
   RunProgress progress_;
   int64_t first_step_ = 0;
 };

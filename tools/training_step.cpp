@@ -6,10 +6,15 @@
 namespace basin {
 namespace {
 
-// The replay, with the result of a step's first pass (at w, not at w + eps) kept.
+// The replay, with the result of a step's first pass over its batch kept: at w, or at w + eps where
+// the ascent has a batch of its own.
 struct FirstPass final : Objective {
-  FirstPass(const Stream& stream, BatchReplay& replay, double* kept)
-      : stream(stream), replay(replay), kept(kept) {}
+  FirstPass(const Stream& stream, BatchReplay& replay, AscentBatches* ascent, double* kept)
+      : stream(stream), replay(replay), ascent(ascent), kept(kept) {}
+  void differentiate_ascent(const Arena& at, Arena& gradient, Track track) override {
+    if (ascent == nullptr) return differentiate(at, gradient, track);
+    ascent->replay().differentiate(at, gradient, track);
+  }
   void differentiate(const Arena& at, Arena& gradient, Track track) override {
     replay.differentiate(at, gradient, track);
     if (!done) keep(replay.result());
@@ -27,16 +32,19 @@ struct FirstPass final : Objective {
   }
   const Stream& stream;
   BatchReplay& replay;
+  AscentBatches* ascent;
   double* kept;
   bool done = false;
 };
 
 }  // namespace
 
-TrainingStep::TrainingStep(const Stream& stream, TrainState& state, Loader& loader)
+TrainingStep::TrainingStep(const Stream& stream, TrainState& state, Loader& loader,
+                           AscentBatches* ascent)
     : stream_(stream),
       state_(state),
       loader_(loader),
+      ascent_(ascent),
       images_(stream, loader.batch() * loader.image_size() * int64_t{sizeof(float)}),
       labels_(stream, loader.batch() * int64_t{sizeof(int32_t)}),
       rates_(stream, loader.batches() * int64_t{sizeof(double)}),
@@ -52,6 +60,7 @@ TrainingStep::TrainingStep(const Stream& stream, TrainState& state, Loader& load
   zero(stream, images_.data(), images_.bytes());
   zero(stream, labels_.data(), labels_.bytes());
   state.optimizer->gradients(*state.replay, state.weights, {Track::No, Track::No});
+  if (ascent != nullptr) ascent->fill();
   stream.synchronize();
   graph_ = Graph::capture(stream, [this] { enqueue(); });
 }
@@ -61,7 +70,8 @@ void TrainingStep::enqueue() {
   begin_step(stream_, loader_.cursor(), reinterpret_cast<const double*>(rates_.data()), rate);
   loader_.fill(loader_.batch(), reinterpret_cast<float*>(images_.data()),
                reinterpret_cast<int32_t*>(labels_.data()));
-  FirstPass objective(stream_, *state_.replay, reinterpret_cast<double*>(first_.data()));
+  if (ascent_ != nullptr) ascent_->fill();
+  FirstPass objective(stream_, *state_.replay, ascent_, reinterpret_cast<double*>(first_.data()));
   state_.optimizer->step(objective, state_.weights, rate);
   end_step(stream_, loader_.cursor(), reinterpret_cast<const PassResult*>(first_.data()),
            state_.replay->result(), reinterpret_cast<StepResult*>(rows_.data()));
@@ -70,11 +80,13 @@ void TrainingStep::enqueue() {
 void TrainingStep::start_epoch(int epoch, int64_t first, const std::vector<double>& rates) {
   loader_.start_epoch(epoch, first);
   copy_to_device(stream_, rates_.data(), rates.data(), rates_.bytes());
+  epoch_ = epoch;
   run_ = asked_to_ = first;
 }
 
 void TrainingStep::run() {
   const Range range("step");
+  if (ascent_ != nullptr) ascent_->place((epoch_ - 1) * loader_.batches() + run_);
   if (stream_.is_cuda()) {
     graph_.launch(stream_);
   } else {

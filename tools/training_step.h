@@ -10,14 +10,15 @@
 #include "kernels/event.h"
 #include "kernels/graph.h"
 #include "kernels/pinned.h"
-#include "tools/train_state.h"
+#include "tools/ascent_batches.h"
 
 namespace basin {
 
 class TrainingStep {
  public:
-  // All outlive it.
-  TrainingStep(const Stream& stream, TrainState& state, Loader& loader);
+  // All outlive it. `ascent`: null where SAM's ascent takes the descent's batch.
+  TrainingStep(const Stream& stream, TrainState& state, Loader& loader,
+               AscentBatches* ascent = nullptr);
 
   // The epoch's learning rates, by step; the next step is `first`.
   void start_epoch(int epoch, int64_t first, const std::vector<double>& rates);
@@ -37,6 +38,8 @@ class TrainingStep {
   Stream stream_;
   TrainState& state_;
   Loader& loader_;
+  AscentBatches* ascent_;
+  int epoch_ = 1;
   Buffer images_, labels_;
   Buffer rates_, rate_;  // [batches], [1]: float64
   Buffer first_, rows_;  // a PassResult; a StepResult for each step of an epoch

@@ -48,6 +48,15 @@ TEST(Step, TheRateOfEachStepAndARowForIt) {
   }
 }
 
+TEST(Step, TheNextBatchOfTheEpoch) {
+  for (const Stream& stream : streams({1})) {
+    There<StepCursor> cursor(stream, {4, 7});
+    next_batch(stream, cursor.data());
+    EXPECT_EQ(cursor.value().step, 5) << name(stream);
+    EXPECT_EQ(cursor.value().epoch, 7u);
+  }
+}
+
 template <class T>
 class PassResultTest : public testing::Test {};
 using Scalars = testing::Types<float, double>;

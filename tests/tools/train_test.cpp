@@ -94,7 +94,7 @@ TEST(Train, ConfigFileReproducesTheRun) {
 TEST(Train, TerminatedAndResumed) {
   const Folder folder;
   const std::string whole = folder.file("whole"), parts = folder.file("parts");
-  const Words options{"--optimizer", "sam"};
+  const Words options{"--optimizer", "sam", "--ascent-batch", "previous"};
   expect_success(small_training(whole) + options);
 
   Program program(small_training(parts) + options);
