@@ -74,9 +74,9 @@ void backward(const Stream& stream, const char* name, const NormShape& shape, do
                                    w.dgammas(), w.dbetas());
   };
   by_width<T, kSumWidth>(shape.c, sums, dy, s, p.mean, p.rstd, p.gamma, p.beta);
-  launch<GradientJoin<F>>(stream, name, grid_of_joins(stream, shape.c), ParameterGroups{},
-                          batch_parts(shape), shape.c, w.dgammas(), w.dbetas(), dgamma, dbeta,
-                          parameter_mode, p.gamma, p.rstd, share, w.offset(), w.slope());
+  launch<GradientJoin<F>>(stream, name, grid_of_joins(stream, shape.c), batch_parts(shape), shape.c,
+                          w.dgammas(), w.dbetas(), dgamma, dbeta, parameter_mode, p.gamma, p.rstd,
+                          share, w.offset(), w.slope());
   if (ds == nullptr) return;
   const auto rows = [&](auto width) {
     launch<BackwardRows<T, width>>(stream, name, grid_of_chunks<width>(stream, shape),

@@ -8,25 +8,24 @@
 
 namespace basin {
 
-// y[i] = x[i] + b[i mod columns] for i in [0, n), b being that of i's group.  Packed: every array
-// lies on 16 bytes, and columns and the groups' stride are multiples of the pack.
+// y[i] = x[i] + b[i mod columns] for i in [0, n).  Packed: every array lies on 16 bytes, and
+// columns is a multiple of the pack.
 template <class T>
 struct BiasBody {
   struct Shared {};
   template <class Block>
   BASIN_DEVICE void operator()(Block& block, Shared&, int64_t n, int64_t columns, Access access,
-                               const T* x, const T* b, T* y, ParameterGroups groups) const {
+                               const T* x, const T* b, T* y) const {
     const int64_t stride = block.num_blocks() * block.num_threads();
     const int64_t rank = block.block_rank() * block.num_threads() + block.thread_rank();
-    const auto bias_of = [&](int64_t i) { return b + groups.offset_of(i, n) + i % columns; };
     if (access == Access::Single) {
-      for (int64_t i = rank; i < n; i += stride) y[i] = BiasAdd<T>::of(x[i], *bias_of(i));
+      for (int64_t i = rank; i < n; i += stride) y[i] = BiasAdd<T>::of(x[i], b[i % columns]);
       return;
     }
     constexpr int64_t width = kPackSize<T>;
     for (int64_t i = rank * width; i < n; i += stride * width) {
       Pack16<T> values = load_pack(x + i, Access::Packed);
-      const Pack16<T> bias = load_pack(bias_of(i), Access::Packed);
+      const Pack16<T> bias = load_pack(b + i % columns, Access::Packed);
       for (int j = 0; j < width; ++j) {
         values.value[j] = BiasAdd<T>::of(values.value[j], bias.value[j]);
       }

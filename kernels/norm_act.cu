@@ -3,6 +3,7 @@
 
 #include <numeric>
 
+#include "kernels/groups_of.cuh"
 #include "kernels/launch.cuh"
 #include "kernels/norm_act_join.cuh"
 
@@ -39,13 +40,30 @@ void by_form(const NormShape& shape, ParameterGroups parameters, const Body& bod
   }
 }
 
-// The sums over a batch have one order; over the images of a group, whatever fills the device.
-Grid grid_of_joins(const Stream& stream, const NormShape& shape, ParameterGroups gradients) {
-  int threads = gradients.count == 1 ? kJoinThreads : kWarpSize;
-  const int64_t images = shape.n / gradients.count;
+// dgamma and dbeta, of each group of images by itself where there are several: few images take few
+// threads.
+template <class F>
+void join_gradients(const Stream& stream, const char* name, const NormShape& shape,
+                    const GroupScratch<F>& parts, F* dgamma, F* dbeta, Write mode,
+                    ParameterGroups groups) {
+  const F* none = nullptr;
+  F* nowhere = nullptr;
+  const int64_t blocks = ceil_div<int64_t>(shape.c, kJoinChannels);
+  if (groups.count == 1) {
+    const F *dgammas = parts.dgammas, *dbetas = parts.dbetas;
+    launch<GradientJoin<F>>(stream, name, grid_of_blocks(stream, blocks, kJoinThreads), shape.n,
+                            shape.c, dgammas, dbetas, dgamma, dbeta, mode, none, none, 0.0, nowhere,
+                            nowhere);
+    return;
+  }
+  const int64_t images = shape.n / groups.count, step = images * shape.c;
+  int threads = kWarpSize;
   while (threads < kJoinThreads && threads < images * kJoinChannels) threads *= 2;
-  const int64_t blocks = gradients.count * ceil_div<int64_t>(shape.c, kJoinChannels);
-  return grid_of_blocks(stream, blocks, threads);
+  const GroupsArray<const F> dgammas{parts.dgammas, step}, dbetas{parts.dbetas, step};
+  const GroupsArray<F> to_gamma{dgamma, groups.stride}, to_beta{dbeta, groups.stride};
+  launch<GroupsOf<GradientJoin<F>>>(stream, name, {groups.count * blocks, threads},
+                                    static_cast<int>(blocks), images, shape.c, dgammas, dbetas,
+                                    to_gamma, to_beta, mode, none, none, 0.0, nowhere, nowhere);
 }
 
 }  // namespace
@@ -85,11 +103,7 @@ void group_norm_act_backward(const Stream& stream, const NormShape& shape, const
         mean, rstd, floor_of<F>(act), ds, ds_mode, parts.dgammas, parts.dbetas);
   };
   by_form<T>(shape, parameters, run, dy, s, gamma, beta, ds);
-  const F* none = nullptr;
-  F* nowhere = nullptr;
-  launch<GradientJoin<F>>(stream, kName, grid_of_joins(stream, shape, gradients), gradients,
-                          shape.n / gradients.count, shape.c, parts.dgammas, parts.dbetas, dgamma,
-                          dbeta, parameter_mode, none, none, 0.0, nowhere, nowhere);
+  join_gradients(stream, kName, shape, parts, dgamma, dbeta, parameter_mode, gradients);
 }
 
 #define BASIN_INSTANTIATE_GROUP_NORM(T)                                                            \

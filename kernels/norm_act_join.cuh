@@ -105,32 +105,29 @@ struct MomentJoin : JoinBounds {
   }
 };
 
-// dgamma, dbeta: [c] (=, +=) the sums of their parts, for each group, of so many parts. Where the
-// statistics of batch norm depend on s, `share` is 1 / rows, otherwise 0, and its second pass is
-// given offset, slope: [c]; they are null for group norm.
+// dgamma, dbeta: [c] (=, +=) the sums of their parts. Where the statistics of batch norm depend on
+// s, `share` is 1 / rows, otherwise 0, and its second pass is given offset, slope: [c]; they are
+// null for group norm.
 //   ds = scale (dy - <dy> - xhat <dy xhat>), xhat = (s - mean) rstd, <.> the mean over the rows.
 template <class F>
 struct GradientJoin : JoinBounds {
   using Shared = JoinShared;
   template <class Block>
-  BASIN_DEVICE void operator()(Block& block, Shared& shared, ParameterGroups groups, int64_t parts,
-                               int64_t c, const F* dgammas, const F* dbetas, F* dgamma, F* dbeta,
-                               Write mode, const F* gamma, const F* rstd, double share, F* offset,
+  BASIN_DEVICE void operator()(Block& block, Shared& shared, int64_t parts, int64_t c,
+                               const F* dgammas, const F* dbetas, F* dgamma, F* dbeta, Write mode,
+                               const F* gamma, const F* rstd, double share, F* offset,
                                F* slope) const {
     const JoinThread thread(block);
-    const int64_t tiles = ceil_div<int64_t>(c, thread.across);
-    for (int64_t task = block.block_rank(); task < groups.count * tiles;
-         task += block.num_blocks()) {
-      const int64_t group = groups.count == 1 ? 0 : task / tiles;
-      const int64_t j = (task - group * tiles) * thread.across + thread.column;
+    for (int64_t first = block.block_rank() * thread.across; first < c;
+         first += block.num_blocks() * thread.across) {
+      const int64_t j = first + thread.column;
       const auto [a, b] = thread.sum(block, shared, j < c ? parts : 0, [&](int64_t part) {
-        const int64_t at = (group * parts + part) * c + j;
-        return TwoSums{static_cast<double>(dbetas[at]), static_cast<double>(dgammas[at])};
+        return TwoSums{static_cast<double>(dbetas[part * c + j]),
+                       static_cast<double>(dgammas[part * c + j])};
       });
       if (thread.lane != 0 || j >= c) continue;
-      F &to_gamma = dgamma[group * groups.stride + j], &to_beta = dbeta[group * groups.stride + j];
-      to_gamma = mode == Write::Overwrite ? static_cast<F>(b) : to_gamma + static_cast<F>(b);
-      to_beta = mode == Write::Overwrite ? static_cast<F>(a) : to_beta + static_cast<F>(a);
+      dgamma[j] = mode == Write::Overwrite ? static_cast<F>(b) : dgamma[j] + static_cast<F>(b);
+      dbeta[j] = mode == Write::Overwrite ? static_cast<F>(a) : dbeta[j] + static_cast<F>(a);
       if (offset == nullptr) continue;
       const auto r = static_cast<double>(rstd[j]);
       const double scale = static_cast<double>(gamma[j]) * r * share;

@@ -116,9 +116,9 @@ void expect_batch_bodies(const NormShape& shape, int64_t part_rows, int threads)
                                   y.data());
   run_blocks<GradientSums<T, W>>(3, threads, rows, part_rows, k, dy.data(), sum.data(), p,
                                  dgammas.data(), dbetas.data());
-  run_blocks<GradientJoin<F>>(2, threads, ParameterGroups{}, parts, k, dgammas.data(),
-                              dbetas.data(), dgamma.data(), dbeta.data(), o.mode, gamma.data(),
-                              rstd.data(), share, offset.data(), slope.data());
+  run_blocks<GradientJoin<F>>(2, threads, parts, k, dgammas.data(), dbetas.data(), dgamma.data(),
+                              dbeta.data(), o.mode, gamma.data(), rstd.data(), share, offset.data(),
+                              slope.data());
   run_blocks<BackwardRows<T, W>>(3, threads, rows, k, dy.data(), sum.data(), p, offset.data(),
                                  slope.data(), ds.data(), o.mode);
   SCOPED_TRACE(testing::Message() << threads << " threads, accesses of " << W);

@@ -92,8 +92,7 @@ TYPED_TEST(BiasTest, TheBodyOfTheOtherBackendDoesTheSame) {
       if (access == Access::Packed && size.columns % kPackSize<T> != 0) continue;
       const Guarded<T> from(x), bias(b);
       Guarded<T> to(n);
-      run_blocks<BiasBody<T>>(3, 1, n, size.columns, access, from.data(), bias.data(), to.data(),
-                              ParameterGroups{});
+      run_blocks<BiasBody<T>>(3, 1, n, size.columns, access, from.data(), bias.data(), to.data());
       EXPECT_TRUE(all_close(to.span(), meaning(size, x, b), 1));
       EXPECT_TRUE(to.intact());
     }

@@ -123,7 +123,6 @@ void expect_group_bodies(const NormShape& shape, int threads) {
   Guarded<F> dgamma(std::vector<F>(shape.c, F(0.5))), dbeta(std::vector<F>(shape.c, F(0.5)));
   const GroupTiling tiling = group_tiling<T, W>(shape);
   const F floor = floor_of<F>(o.act);
-  const ParameterGroups one;
   const OneForAll parameters;
   run_blocks<GroupNormForward<T, W, OneForAll>>(3, threads, tiling, x.data(), residual.data(),
                                                 sum.data(), gamma.data(), beta.data(), parameters,
@@ -132,7 +131,7 @@ void expect_group_bodies(const NormShape& shape, int threads) {
       3, threads, tiling, dy.data(), sum.data(), gamma.data(), beta.data(), parameters, mean.data(),
       rstd.data(), floor, ds.data(), o.mode, dgammas.data(), dbetas.data());
   F* none = nullptr;
-  run_blocks<GradientJoin<F>>(2, threads, one, shape.n, shape.c, dgammas.data(), dbetas.data(),
+  run_blocks<GradientJoin<F>>(2, threads, shape.n, shape.c, dgammas.data(), dbetas.data(),
                               dgamma.data(), dbeta.data(), o.mode, none, none, 0.0, none, none);
   SCOPED_TRACE(testing::Message() << threads << " threads, accesses of " << W);
   expect_result<T>(c, o,
