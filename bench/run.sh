@@ -38,3 +38,7 @@ build/release/basin profile --model resnet_tiny_gn --optimizer sam --roofline "$
 
 build/release/basin bench scaling --model resnet_tiny_gn --json "$folder/scaling.json" \
   --plot "$folder/scaling.png" | tee "$folder/scaling.txt"
+build/release/basin bench microbatch --repeats 10 "${peer[@]}" --plot "$folder/microbatch.png" \
+  --json "$folder/microbatch-resnet_tiny_gn-16.json"
+build/release/basin bench microbatch --model mlp --width 256 --repeats 10 "${peer[@]}" \
+  --json "$folder/microbatch-mlp-256.json"

@@ -1,6 +1,8 @@
 // What an op sees while it runs: pointers to its operands, resolved, and how to write.
 #pragma once
 
+#include <optional>
+
 #include "engine/tape.h"
 #include "kernels/parameter_groups.h"
 
@@ -45,6 +47,7 @@ class OpRun {
         place_(place) {}
 
   const Stream& stream;
+  std::optional<double> momentum = {};  // of running statistics; none: the op's own
 
   template <class T>
   const T* in(int i) const {

@@ -188,10 +188,11 @@ void Workspace::unpack(Arena& gradient, Write mode) {
   }
 }
 
-void Workspace::track(Arena& buffers) {
+void Workspace::track(Arena& buffers, std::optional<double> momentum) {
   BASIN_CHECK(state_ == State::Forwarded, "[track]", "found no forward() before it");
   for (int k = 0; k < static_cast<int>(program_->nodes.size()); ++k) {
     OpRun run(stream_, *program_, memory_, k, Pass::Forward, {.running = buffers.data()});
+    run.momentum = momentum;
     program_->nodes[k].op->track(run);
   }
 }

@@ -60,8 +60,9 @@ class Workspace {
   // Null: nobody looks on. The observer must outlive the replays that it sees.
   void observe(ReplayObserver* observer) { observer_ = observer; }
 
-  // After forward(): the batch's statistics into the running ones.
-  void track(Arena& buffers);
+  // After forward(): the batch's statistics into the running ones, running = (1 - momentum) running
+  // + momentum batch; the ops' own momentum where none is given.
+  void track(Arena& buffers, std::optional<double> momentum = {});
 
   // The value of an output after forward(), copied to the host: its first element.
   double scalar(int output) const;

@@ -31,7 +31,16 @@ BASIN_HD Philox4 philox(const uint32_t (&counter)[4], const uint32_t (&key)[2]) 
 }
 
 // What a number is for: streams of different purposes never meet.
-enum class Purpose : uint32_t { Initialise = 1, Shuffle, Augment, LabelNoise, Data, Perturb, Test };
+enum class Purpose : uint32_t {
+  Initialise = 1,
+  Shuffle,
+  Augment,
+  LabelNoise,
+  Data,
+  Perturb,
+  Test,
+  Direction
+};
 
 // The four numbers at `index` of the stream (seed, purpose, lane).
 BASIN_HD Philox4 philox_at(uint64_t seed, Purpose purpose, uint32_t lane, uint64_t index) {
@@ -47,11 +56,20 @@ BASIN_HD double uniform(const Philox4& bits) {
   return static_cast<double>((high << 26) | low) * 0x1p-53;
 }
 
+// cos(2 pi turns). A device's cos takes any argument, and a stack to reduce it; its cospi does not.
+BASIN_HD double cos_of_turns(double turns) {
+#ifdef __CUDA_ARCH__
+  return cospi(2.0 * turns);
+#else
+  return std::cos(6.283185307179586476925 * turns);
+#endif
+}
+
 // N(0, 1) by Box and Muller, in float64, from all four numbers.
 BASIN_HD double normal(const Philox4& bits) {
   const double u = 1.0 - uniform(bits);  // (0, 1]: its logarithm is finite
   const double v = uniform({{bits.value[2], bits.value[3], 0, 0}});
-  return std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586476925 * v);
+  return std::sqrt(-2.0 * std::log(u)) * cos_of_turns(v);
 }
 
 // Uniform in [0, bound): the high word of bits * bound, with 64 bits from the first two numbers. No

@@ -46,6 +46,9 @@ CLI::Validator non_negative() {
 CLI::Validator positive() {
   return number("a number above 0", [](double v) { return v > 0; });
 }
+CLI::Validator finite() {
+  return number("a finite number", [](double) { return true; });
+}
 CLI::Validator fraction() {
   return number("a number from 0 to 1", [](double v) { return v >= 0 && v <= 1; });
 }
@@ -96,6 +99,29 @@ CLI::Validator picture() {
       "");
 }
 
+namespace {
+
+// An option of a list in one word. complaint(list): what is wrong with it, or "".
+template <class T>
+CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<T>& values,
+                      const std::function<std::string(const std::string&)>& complaint,
+                      const std::string& help) {
+  const auto set = [&values](const std::string& list) {
+    values.clear();
+    for (const std::string& word : split(list)) {
+      T value{};
+      std::from_chars(word.data(), word.data() + word.size(), value);
+      values.push_back(value);
+    }
+  };
+  return command.add_option_function<std::string>(name, set, help)
+      ->check(CLI::Validator(complaint, ""))
+      ->type_name("LIST")
+      ->default_str(fmt::format("{}", fmt::join(values, ",")));
+}
+
+}  // namespace
+
 CLI::Option* add_rising_numbers(CLI::App& command, const std::string& name,
                                 std::vector<int64_t>& values, int64_t most,
                                 const std::string& help) {
@@ -111,14 +137,23 @@ CLI::Option* add_rising_numbers(CLI::App& command, const std::string& name,
     }
     return "";
   };
-  const auto set = [&values](const std::string& list) {
-    values.clear();
-    for (const std::string& word : split(list)) values.push_back(std::stoll(word));
+  return add_list(command, name, values, complaint, help);
+}
+
+CLI::Option* add_radii(CLI::App& command, const std::string& name, std::vector<double>& values,
+                       const std::string& help) {
+  const auto complaint = [](const std::string& list) -> std::string {
+    double last = -1;
+    for (const std::string& word : split(list)) {
+      const bool fits = non_negative()(word).empty();
+      if (!fits || std::stod(word) <= last) {
+        return fmt::format("found {}, expected numbers >= 0 that rise, as 0.05,0.1,0.2", list);
+      }
+      last = std::stod(word);
+    }
+    return "";
   };
-  return command.add_option_function<std::string>(name, set, help)
-      ->check(CLI::Validator(complaint, ""))
-      ->type_name("LIST")
-      ->default_str(fmt::format("{}", fmt::join(values, ",")));
+  return add_list(command, name, values, complaint, help);
 }
 
 void add_common_options(CLI::App& command, CommonOptions& o) {

@@ -24,8 +24,9 @@ std::string listed(const std::vector<std::string>& words);
 std::vector<std::string> split(const std::string& list);
 
 // Validators: "found -1, expected a number >= 0".
-CLI::Validator non_negative();       // finite
-CLI::Validator positive();           // finite
+CLI::Validator non_negative();  // finite
+CLI::Validator positive();      // finite
+CLI::Validator finite();
 CLI::Validator at_least(int64_t n);  // a whole number
 CLI::Validator between(int64_t least, int64_t most);
 CLI::Validator fraction();  // 0 to 1
@@ -64,6 +65,10 @@ CLI::Option* add_rising_numbers(CLI::App& command, const std::string& name,
                                 std::vector<int64_t>& values, int64_t most,
                                 const std::string& help);
 
+// An option that takes numbers >= 0, each above the one before: "0.05,0.1".
+CLI::Option* add_radii(CLI::App& command, const std::string& name, std::vector<double>& values,
+                       const std::string& help);
+
 // A subcommand: its options, and what runs when it is chosen; returns the exit code.
 using Command = std::function<int()>;
 Command add_train(CLI::App& app);
@@ -72,5 +77,7 @@ Command add_info(CLI::App& app);
 Command add_data(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_profile(CLI::App& app);
+Command add_surface(CLI::App& app);
+Command add_sharpness(CLI::App& app);
 
 }  // namespace basin

@@ -7,10 +7,10 @@ namespace basin {
 
 constexpr int64_t kBatch = 500;
 
-Evaluation::Evaluation(const Stream& stream, TrainState& state, const Dataset& data,
-                       const StepOptions& o)
+Evaluation::Evaluation(const Stream& stream, const Model& model, const Arena& weights,
+                       Arena* buffers, const Dataset& data, const StepOptions& o)
     : stream_(stream),
-      weights_(state.weights),
+      weights_(weights),
       size_(data.n),
       batch_(std::min(kBatch, data.n)),
       loader_(stream, data, batch_, 0, Shuffle::No, {}, DropLast::No),
@@ -18,7 +18,7 @@ Evaluation::Evaluation(const Stream& stream, TrainState& state, const Dataset& d
       labels_(stream, batch_ * int64_t{sizeof(int32_t)}),
       rows_(stream, loader_.batches() * int64_t{sizeof(StepResult)}) {
   const auto make = [&](int64_t batch) {
-    auto replay = make_replay(stream, state.model.record, state.weights, state.buffers(),
+    auto replay = make_replay(stream, model.record, weights, buffers,
                               {.batch = batch,
                                .h = data.h,
                                .w = data.w,

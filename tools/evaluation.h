@@ -4,16 +4,19 @@
 #include <memory>
 #include <utility>
 
+#include "engine/batch_replay.h"
 #include "engine/data/loader.h"
 #include "kernels/graph.h"
-#include "tools/train_state.h"
+#include "models/model.h"
+#include "tools/step_options.h"
 
 namespace basin {
 
 class Evaluation {
  public:
-  // All outlive it; weights and running statistics are read at each evaluation.
-  Evaluation(const Stream& stream, TrainState& state, const Dataset& data, const StepOptions& o);
+  // All outlive it; weights and running statistics (null: none) are read at each evaluation.
+  Evaluation(const Stream& stream, const Model& model, const Arena& weights, Arena* buffers,
+             const Dataset& data, const StepOptions& o);
 
   // Mean loss, and the share of labels that are met.
   std::pair<double, double> operator()();

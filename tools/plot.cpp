@@ -30,4 +30,29 @@ void draw_json(const std::string& kind, const std::string& json, const std::stri
   if (!problem.empty()) fail_run(option, "{}", problem);
 }
 
+ResultFiles::ResultFiles(std::string folder, std::string name)
+    : folder_(std::move(folder)), name_(std::move(name)) {
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  BASIN_CHECK(!error, "--out", "could not make the folder {}: {}", folder_, error.message());
+  AtomicFile(path("json"));  // said before anything is measured
+}
+
+std::string ResultFiles::path(const std::string& suffix) const {
+  return fmt::format("{}/{}.{}", folder_, name_, suffix);
+}
+
+void ResultFiles::write(const std::string& suffix, const std::string& text) const {
+  write_file_atomically(path(suffix), text);
+}
+
+std::string ResultFiles::write_drawn(const std::string& json) const {
+  write("json", json);
+  std::string problem;
+  for (const char* suffix : {"png", "svg"}) {
+    problem = run_plot({name_, path("json"), "--out", path(suffix)});
+  }
+  return problem;
+}
+
 }  // namespace basin

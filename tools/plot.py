@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Pictures of Basin's result files: `plot.py run METRICS.jsonl --out plot.png`, `plot.py step B.json …`,
-`plot.py roofline P.json`, `plot.py scaling S.json`, `plot.py microbatch M.json`."""
+`plot.py roofline P.json`, `plot.py scaling S.json`, `plot.py microbatch M.json`, `plot.py surface S.json`,
+`plot.py sharpness S.json`."""
 import argparse
 import json
 import os
@@ -10,6 +11,8 @@ from plot_common import BLUE, ORANGE, plt, read_json, save
 from plot_microbatch import plot_microbatch
 from plot_roofline import plot_roofline
 from plot_scaling import plot_scaling
+from plot_sharpness import plot_sharpness
+from plot_surface import plot_surface
 
 
 def rows(path, keys):
@@ -147,6 +150,14 @@ def main():
     microbatch.add_argument("results", help="the file of `basin bench microbatch --json`")
     microbatch.add_argument("--out", required=True, help="the PNG or SVG to write")
     microbatch.set_defaults(draw=plot_microbatch)
+    surface = commands.add_parser("surface", help="the loss on a line or in a plane")
+    surface.add_argument("surface", help="surface.json of `basin surface`")
+    surface.add_argument("--out", required=True, help="the PNG or SVG to write")
+    surface.set_defaults(draw=plot_surface)
+    sharpness = commands.add_parser("sharpness", help="m-sharpness against the radius")
+    sharpness.add_argument("sharpness", help="sharpness.json of `basin sharpness`")
+    sharpness.add_argument("--out", required=True, help="the PNG or SVG to write")
+    sharpness.set_defaults(draw=plot_sharpness)
     args = parser.parse_args()
     args.draw(args)
 

@@ -5,11 +5,10 @@
 #include <chrono>
 #include <string>
 
+#include "tools/terminal.h"
 #include "tools/trainer.h"
 
 namespace basin {
-
-enum class Quiet { No, Yes };
 
 struct LiveStep {
   int epoch, epochs;

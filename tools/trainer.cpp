@@ -91,7 +91,10 @@ class Run {
       }
       const int64_t steps = loader_.batches();
       const double train_seconds = watch.seconds();
-      if (!evaluate) evaluate.emplace(stream_, state_, data_.test, o_.step);
+      if (!evaluate) {
+        evaluate.emplace(stream_, state_.model, state_.weights, state_.buffers(), data_.test,
+                         o_.step);
+      }
       const auto [test_loss, test_accuracy] = (*evaluate)();
       const EpochMetrics metrics{
           .epoch = progress_.epoch,

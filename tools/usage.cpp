@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <numeric>
 #include <sstream>
 
@@ -156,6 +157,12 @@ std::string explain(const CLI::ParseError& error, const CLI::App& command,
     if (text.ends_with("missing")) return name + ": found nothing behind it, expected a value";
     if (text.find("At Most 1") != std::string::npos) {
       return name + ": found more than one value, expected one";
+    }
+    int needed = 0, received = 0;  // "--between: At least 2 required but received 1"
+    const std::string tail = behind(text, name + ": ");
+    if (std::sscanf(tail.c_str(), "At least %d required but received %d", &needed, &received) ==
+        2) {
+      return fmt::format("{}: found {} of {} values", name, received, needed);
     }
   }
   if (is<CLI::ConversionError>(error)) {  // "Could not convert: --epochs = 3000000000"

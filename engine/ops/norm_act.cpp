@@ -157,8 +157,8 @@ struct BatchNormActOp final : Op {
   }
   void track(OpRun& r) const override {
     if (statistics == Statistics::Fixed) return;
-    update_running_statistics(r.stream, shape.c, momentum, mean(r), variance(r),
-                              r.running<Wide<T>>(running_mean),
+    update_running_statistics(r.stream, shape.c, r.momentum.value_or(momentum), mean(r),
+                              variance(r), r.running<Wide<T>>(running_mean),
                               r.running<Wide<T>>(running_variance));
     map<Wide<T>>(r.stream, Fill<Wide<T>>{Wide<T>(1)}, 1, {}, {r.running<Wide<T>>(counter)},
                  Write::Accumulate);

@@ -5,6 +5,7 @@
 
 #include "kernels/bias.h"
 #include "kernels/elementwise.h"
+#include "kernels/landscape.h"
 #include "kernels/norm_act.h"
 #include "kernels/reduce.h"
 #include "kernels/sam.h"
@@ -64,6 +65,14 @@ TEST(Cost, Sam) {
   expect_as_declared(SamAscent<C>{&kSquaredNorm, &kRho, Normalise::Yes});
   expect_as_declared(EpsilonStep<C>{&kSquaredNorm, &kRho, Normalise::Yes, 0.5});
   expect_as_declared(ProjectedPoint<C>{&kSquaredNorm, &kRho});
+}
+
+TEST(Cost, Landscape) {
+  const C a(0.25), b(0.75);
+  expect_as_declared(Combination<C>{a, b});
+  expect_as_declared(PlanePoint<C>{a, b});
+  expect_as_declared(AdaptiveGradient<C>{});
+  expect_as_declared(AdaptivePoint<C>{&kSquaredNorm, &kRho});
 }
 
 TEST(Cost, Sgd) {

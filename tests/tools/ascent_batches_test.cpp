@@ -1,4 +1,5 @@
-// The ascent's batch against the run written out: which batch each step's ascent takes, over epochs.
+// The ascent's batch against the run written out: which batch each step's ascent takes, over
+// epochs.
 #include "tools/ascent_batches.h"
 
 #include <gtest/gtest.h>

@@ -110,7 +110,8 @@ TEST(TrainingStep, GoesOnWhereARunStopped) {
 
 TEST(Evaluation, IsOneGraphABatch) {
   SmallRun run("resnet_tiny", "sgd");
-  Evaluation evaluate(run.stream, run.state, run.data, options_of("sgd"));
+  Evaluation evaluate(run.stream, run.state.model, run.state.weights, run.state.buffers(), run.data,
+                      options_of("sgd"));
   const auto first = evaluate();
   const emulated::Counts before = emulated::counts();
   EXPECT_EQ(evaluate(), first);
