@@ -49,6 +49,14 @@ void Layout::add_linear(const std::string& name, int64_t out, int64_t channels, 
           0});
 }
 
+Layout Layout::without(std::span<const std::string> names) const {
+  Layout rest;
+  for (const LayoutEntry& entry : entries_) {
+    if (std::find(names.begin(), names.end(), entry.name) == names.end()) rest.append(entry);
+  }
+  return rest;
+}
+
 const LayoutEntry* Layout::find(const std::string& name) const {
   const auto it = std::find_if(entries_.begin(), entries_.end(),
                                [&](const LayoutEntry& e) { return e.name == name; });
@@ -90,6 +98,23 @@ void Arena::copy_from(const Stream& stream, const Arena& other) {
               "[copy] arena", "found another layout, type or device than the destination's");
   dispatch(dtype_, [&]<class T>(T) {
     map<T, Copy<T>>(stream, {}, groups_ * size(), {other.as<T>()}, {as<T>()});
+  });
+}
+
+void Arena::gather(const Stream& stream, const Arena& all) {
+  const auto& entries = layout_->entries();
+  dispatch(dtype_, [&]<class T>(T) {
+    for (size_t k = 0; k < entries.size();) {  // neighbours in both at once
+      const LayoutEntry& first = entries[k];
+      const int64_t from = all.layout_->at(first.name).offset, shift = from - first.offset;
+      int64_t end = first.offset;
+      for (; k < entries.size(); ++k) {
+        const LayoutEntry& entry = entries[k];
+        if (all.layout_->at(entry.name).offset - entry.offset != shift) break;
+        end = entry.offset + entry.size;
+      }
+      map<T>(stream, Copy<T>{}, end - first.offset, {all.as<T>() + from}, {as<T>() + first.offset});
+    }
   });
 }
 

@@ -46,6 +46,9 @@ class Layout {
   // the channels last.
   void add_linear(const std::string& name, int64_t out, int64_t channels, int64_t positions);
 
+  // All tensors but those of the names, moved together.
+  Layout without(std::span<const std::string> names) const;
+
   const std::vector<LayoutEntry>& entries() const { return entries_; }
   const LayoutEntry* find(const std::string& name) const;
   const LayoutEntry& at(const std::string& name) const;  // throws, naming the nearest names
@@ -87,6 +90,9 @@ class Arena {
   // A zero-filled arena of the same layout, type and device, of one group.
   Arena sibling(const Stream& stream) const { return Arena(stream, layout_, dtype_); }
   void copy_from(const Stream& stream, const Arena& other);
+  // Copies the tensors that this layout, of one group, has from one that has them all in this
+  // order.
+  void gather(const Stream& stream, const Arena& all);
 
   // One tensor in PyTorch's order, to and from the host, as float64 or float32 values.
   std::vector<double> read(const Stream& stream, const LayoutEntry& entry, int64_t group = 0) const;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "engine/arena.h"
+#include "engine/ghosts.h"
 
 namespace basin {
 
@@ -20,6 +21,7 @@ struct AscentSpace {
   Arena epsilon;             // of each group, where it is kept; else empty
   Buffer squared_norms;      // float64: of each group's gradient, then those of epsilon
   Buffer partials;           // float64: scratch
+  Ghosts ghosts;             // the rest of the gradients, where the tape has them
   int64_t first_group = -1;  // of a batch cut into groups: for messages
 };
 

@@ -26,12 +26,14 @@ std::unique_ptr<BatchReplay> make_replay(const Stream& stream, const RecordNetwo
 std::unique_ptr<Tape> record_batch(const Stream& stream, const RecordNetwork& network,
                                    const Arena& parameters, const Arena* buffers,
                                    const ReplayOptions& options, int64_t size, int64_t groups) {
-  auto tape = std::make_unique<Tape>(stream, parameters, buffers,
-                                     TapeOptions{.mode = options.mode,
-                                                 .convolution = options.convolution,
-                                                 .precision = options.precision,
-                                                 .eager = Eager::No,
-                                                 .groups = groups});
+  auto tape =
+      std::make_unique<Tape>(stream, parameters, buffers,
+                             TapeOptions{.mode = options.mode,
+                                         .convolution = options.convolution,
+                                         .precision = options.precision,
+                                         .eager = Eager::No,
+                                         .groups = groups,
+                                         .ghosts = options.execution == GroupExecution::Ghost});
   const Shape shape{size, options.h, options.w, options.c};
   const Variable images = tape->input("images", shape, parameters.dtype(), nullptr);
   const Variable labels = tape->input("labels", Shape{size}, DType::Int32, nullptr);

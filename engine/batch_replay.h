@@ -19,6 +19,7 @@ using RecordNetwork = std::function<Variable(Tape&, const Variable& images)>;
 enum class GroupExecution {
   Loop,     // one group after the other: a group's gradient and point alone are in memory
   Grouped,  // several at once: they share the passes at w, and each reads parameters of its own
+  Ghost,    // the same, but ops that can do without parameters of a group (ghosts.h)
 };
 
 struct ReplayOptions {

@@ -26,6 +26,8 @@ class Planner {
     p_.adjoint_last.assign(slots, -1);
     if (p_.groups > 1) check_groups();
     if (p_.differentiated) write_modes();
+    if (p_.ghosts) choose_ghosts();
+    place_group_parameters();
     value_lifetimes();
     place();
   }
@@ -52,6 +54,28 @@ class Planner {
                     slot.name, p_.groups);
         read[input] = true;
       }
+    }
+  }
+
+  // The parameters of ops with ghosts are none of a group's own.
+  void choose_ghosts() {
+    std::vector<std::string> ghosts;
+    for (Node& node : p_.nodes) {
+      if (node.needs.ghost == 0) continue;
+      node.ghost = static_cast<int>(ghosts.size());
+      node.kept = p_.ghost_bytes;
+      p_.ghost_bytes += round_up(node.needs.ghost, Buffer::kAlignment);
+      ghosts.push_back(p_.slots[node.inputs[1]].name);
+    }
+    if (ghosts.empty()) return;
+    p_.group_parameters = std::make_shared<const Layout>(p_.parameters->without(ghosts));
+  }
+
+  void place_group_parameters() {
+    for (Slot& slot : p_.slots) {
+      if (slot.kind != SlotKind::Parameter) continue;
+      const LayoutEntry* entry = p_.group_parameters->find(slot.name);
+      if (entry != nullptr) slot.group_offset = entry->offset * dtype_size(p_.dtype);
     }
   }
 
@@ -203,7 +227,9 @@ class Planner {
       node.packed = p_.packed_bytes;
       p_.packed_bytes += round_up(node.needs.packed, Buffer::kAlignment);
       node.packed_groups = p_.packed_groups_bytes;
-      p_.packed_groups_bytes += round_up(node.needs.packed_groups, Buffer::kAlignment);
+      if (node.ghost < 0) {
+        p_.packed_groups_bytes += round_up(node.needs.packed_groups, Buffer::kAlignment);
+      }
       node.packed_gradient = p_.packed_gradient_bytes;
       if (node.differentiated) {
         p_.packed_gradient_bytes += round_up(node.needs.packed_gradient, Buffer::kAlignment);

@@ -17,10 +17,15 @@ int replayers_of(const Stream& stream, const ReplayOptions& options) {
 // Of how many groups a chunk is made.
 int64_t groups_at_once(const Stream& stream, const ReplayOptions& options) {
   if (options.execution == GroupExecution::Loop) return 1;
+  const bool ghost = options.execution == GroupExecution::Ghost;
+  const char* found = ghost ? "ghost" : "grouped";
   BASIN_CHECK(!options.whole_batch, "--microbatch-execution",
-              "found grouped with batch norm, whose statistics are a group's, expected loop");
-  BASIN_CHECK(!stream.is_cuda() || options.epsilon == KeepEpsilon::No, "--microbatch-execution",
-              "found grouped with several ascent steps on CUDA, expected loop");
+              "found {} with batch norm, whose statistics are a group's, expected loop", found);
+  BASIN_CHECK(options.epsilon == KeepEpsilon::No || (!ghost && !stream.is_cuda()),
+              "--microbatch-execution", "found {} with several ascent steps{}, expected loop{}",
+              found, ghost ? "" : " on CUDA", ghost && !stream.is_cuda() ? " or grouped" : "");
+  BASIN_CHECK(!ghost || options.l2 == 0, "--microbatch-execution",
+              "found ghost with an L2 term in the loss, expected loop or grouped");
   const int64_t full = options.batch / options.microbatch;
   if (stream.is_cuda()) return full;
   const int64_t each = full / replayers_of(stream, options);
@@ -65,17 +70,23 @@ void GroupPlan::add_part(const RecordNetwork& network, const Arena& parameters, 
 }
 
 int64_t GroupPlan::bytes() const {
-  const int64_t arena = layout->size() * dtype_size(dtype);
+  const auto bytes_of = [&](const Layout& of) { return of.size() * dtype_size(dtype); };
+  const int64_t arena = bytes_of(*layout);
   int64_t bytes = (replayers - 1) * arena;  // the threads' gradients
   if (options.l2 > 0) bytes += (replayers + 1) * arena;
-  for (const ReplayPart& part : parts) bytes += part.tape->program().packed_bytes;
+  for (const ReplayPart& part : parts) {
+    const Program& program = part.tape->program();
+    bytes += program.packed_bytes;
+    if (has_ghosts(part)) bytes += bytes_of(*program.group_parameters);  // w
+  }
   for (const Chunk& chunk : chunks) {
     if (!chunk.first_of_part) continue;  // each thread's first of a part has its memory
     const Program& program = parts[chunk.part].tape->program();
     const int64_t packed = program.groups > 1 ? program.packed_groups_bytes : program.packed_bytes;
     bytes += parts[chunk.part].tape->workspace_bytes() + packed + program.packed_gradient_bytes +
-             program.groups * arena +
-             AscentSpace::bytes(*layout, dtype, program.groups, options.epsilon);
+             program.groups * bytes_of(*program.group_parameters) +
+             AscentSpace::bytes(*program.group_parameters, dtype, program.groups, options.epsilon);
+    if (has_ghosts(parts[chunk.part])) bytes += Ghosts::bytes(program);
   }
   return bytes;
 }

@@ -23,7 +23,12 @@ struct GroupPlan {
   };
 
   int64_t groups() const { return ceil_div(options.batch, options.microbatch); }
+  // Of how many each group has its own, gaps included.
+  int64_t group_parameters() const { return parts[0].tape->program().group_parameters->size(); }
   int64_t groups_of(int part) const { return parts[part].tape->program().groups; }
+  bool has_ghosts(const ReplayPart& part) const {
+    return part.tape->program().group_parameters != layout;
+  }
   int thread_of(int64_t chunk) const { return static_cast<int>(chunk % replayers); }
   // Of all memory that replays take: workspaces, points, gradients, packed weights.
   int64_t bytes() const;

@@ -45,6 +45,10 @@ GroupReplay::GroupReplay(GroupPlan plan, const Arena& parameters, Arena* buffers
     part.point = std::make_unique<Point>(*part.tape, inner);
     part.workspaces.resize(plan_.replayers);
     climbers_.emplace_back(plan_.replayers);
+    own_weights_.emplace_back();
+    if (plan_.has_ghosts(part)) {
+      own_weights_.back() = Arena(stream, part.tape->program().group_parameters, plan_.dtype);
+    }
   }
   for (int64_t c = 0; c < std::ssize(plan_.chunks); ++c) {
     const Chunk& chunk = plan_.chunks[c];
@@ -53,14 +57,20 @@ GroupReplay::GroupReplay(GroupPlan plan, const Arena& parameters, Arena* buffers
     const int t = plan_.thread_of(c);
     const int64_t groups = plan_.groups_of(chunk.part);
     part.add_workspaces(inner, t, t + 1);
+    const Program& program = part.tape->program();
+    const LayoutPtr& own = program.group_parameters;
     climbers_[chunk.part][t] = std::make_unique<Climber>(
-        Climber{Arena(inner, plan_.layout, plan_.dtype, groups),
-                {inner, plan_.layout, plan_.dtype, groups, options.epsilon},
+        Climber{Arena(inner, own, plan_.dtype, groups),
+                {inner, own, plan_.dtype, groups, options.epsilon},
                 Point(*part.tape, inner, groups),
-                Buffer(inner, part.tape->program().packed_gradient_bytes),
+                Buffer(inner, program.packed_gradient_bytes),
                 stream.is_cuda() && image_bytes() % Buffer::kAlignment != 0
                     ? Buffer(inner, part.size * image_bytes())
                     : Buffer()});
+    if (!plan_.has_ghosts(part)) continue;
+    Climber& climber = *climbers_[chunk.part][t];
+    climber.space.ghosts = Ghosts(inner, program);
+    climber.point.move_from(*part.point, climber.space.ghosts);
   }
   std::vector<double> chunk_shares, group_shares;
   for (const Chunk& chunk : plan_.chunks) chunk_shares.push_back(share(part_of(chunk).size));
@@ -154,6 +164,7 @@ void GroupReplay::climb(int64_t index, int thread, const Arena& weights, const A
   const ReplayPart& part = part_of(chunk);
   Workspace& work = work_of(chunk, thread);
   auto& [gradient, space, point, packed, images] = climber_of(chunk, thread);
+  Ghosts* ghosts = plan_.has_ghosts(part) ? &space.ghosts : nullptr;
   space.first_group = chunk.group;
   work.exchange_packed_gradient(packed);
   for (int k = 0; k < ascent.moves(); ++k) {
@@ -161,9 +172,9 @@ void GroupReplay::climb(int64_t index, int thread, const Arena& weights, const A
     forward(index, thread, at, k == 0 ? kFirst : kLast);
     if (k == 0 && tracks) work.track(*buffers_);
     // The loss is the chunk's mean: so many times it has each group's mean.
-    work.backward(at, gradient, static_cast<double>(gradient.groups()));
+    work.backward(at, gradient, static_cast<double>(gradient.groups()), ghosts);
     if (plan_.options.l2 > 0) add_decay(gradient, k == 0 ? nullptr : &space.point);
-    ascent.move(plan_.inner, k, weights, gradient, space);
+    ascent.move(plan_.inner, k, own_weights(chunk, weights), gradient, space);
     point.move_to(space.point, buffers_, work);
   }
   work.exchange_packed_gradient(packed);
@@ -226,6 +237,9 @@ void GroupReplay::differentiate_perturbed(const Arena& weights, const Ascent& as
   const bool track_first = tracks(track.first), track_last = tracks(track.last);
   const bool l2 = plan_.options.l2 > 0;
   pack(weights);
+  for (Arena& own : own_weights_) {
+    if (own.layout() != nullptr) own.gather(plan_.stream, weights);
+  }
   if (l2) {
     dispatch(plan_.dtype, [&]<class T>(T) {
       map<T>(plan_.stream, Scale<T>{static_cast<T>(plan_.options.l2)}, weights.size(),

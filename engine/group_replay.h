@@ -42,7 +42,7 @@ class GroupReplay final : public BatchReplay {
   struct Climber {
     Arena gradient;  // of each of the chunk's groups
     AscentSpace space;
-    Point point;    // where the chunk's groups stand
+    Point point;    // where the chunk's groups stand, by w and `space` where they have ghosts
     Buffer packed;  // the groups' packed gradients, apart from the sum
     Buffer images;  // of the chunk, where on CUDA they would not begin on a boundary of kAlignment
   };
@@ -62,6 +62,9 @@ class GroupReplay final : public BatchReplay {
   void finish(Pass pass, const Arena* at);
   void collect_points();
 
+  const Arena& own_weights(const Chunk& chunk, const Arena& weights) const {
+    return own_weights_[chunk.part].layout() == nullptr ? weights : own_weights_[chunk.part];
+  }
   ReplayPart& part_of(const Chunk& chunk) { return plan_.parts[chunk.part]; }
   Workspace& work_of(const Chunk& chunk, int t) { return *part_of(chunk).workspaces[t]; }
   Climber& climber_of(const Chunk& chunk, int t) { return *climbers_[chunk.part][t]; }
@@ -83,6 +86,7 @@ class GroupReplay final : public BatchReplay {
   // With an L2 term: by thread, the sum of its points by their shares; l2 * w.
   std::vector<Arena> point_sums_;
   Arena decay_;
+  std::vector<Arena> own_weights_;  // by part: w of what its groups have of their own
   PartialGradients partial_;
   Buffer losses_, correct_;             // [kPasses, chunks]
   Buffer logits_;                       // [batch, classes]

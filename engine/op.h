@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/shape.h"
+#include "kernels/parameter_groups.h"
 #include "kernels/stream.h"
 
 namespace basin {
@@ -34,6 +35,10 @@ struct OpNeeds {
   // never packed.
   bool grouped = false;
   int64_t packed_groups = 0;  // bytes made from the parameters of all groups
+  // Instead of both, if the tape wishes it: can the op do without gradients and parameters of each
+  // group, by what it keeps of the pass at w (OpRun::ghost)? Its bytes, or 0. The parameter is
+  // input 1.
+  int64_t ghost = 0;
 };
 
 // What of an op cannot be shared between workspaces: library primitives and their memory objects.
@@ -47,7 +52,10 @@ class Op {
   virtual std::string_view name() const = 0;
   // Asked once, when the op is recorded; `gradient`: whether a backward pass may follow.
   virtual OpNeeds needs() const = 0;
-  virtual std::unique_ptr<OpState> make_state(const Stream&) const { return nullptr; }
+  // `groups`: of the tape's examples, with the stride of their arenas.
+  virtual std::unique_ptr<OpState> make_state(const Stream&, ParameterGroups /*groups*/) const {
+    return nullptr;
+  }
 
   virtual void pack(OpRun&) const {}  // parameter -> packed, once per point
   virtual void forward(OpRun&) const = 0;

@@ -20,7 +20,8 @@ Recording::Recording(const Stream& stream, const Arena& parameters, const Arena*
   program->mode = options.mode;
   program->convolution = options.convolution;
   program->groups = options.groups;
-  program->parameters = parameters.layout();
+  program->ghosts = options.ghosts && options.groups > 1;
+  program->parameters = program->group_parameters = parameters.layout();
   program->dtype = program->activations = parameters.dtype();
   if (options.precision == Precision::BFloat16) {
     BASIN_CHECK(program->dtype == DType::Float32, "[tape] precision",
@@ -128,7 +129,7 @@ void Recording::run_last() {
   memory.forward_scratch.push_back(allocate(node.needs.scratch));
   memory.backward_scratch.push_back(nullptr);
   memory.packed_gradient.push_back(nullptr);
-  memory.states.push_back(node.op->make_state(stream));
+  memory.states.push_back(node.op->make_state(stream, program->groups_of_examples()));
   std::byte* packed = allocate(node.needs.packed);
   std::byte* running = buffers == nullptr ? nullptr : buffers->data();
   OpRun run(stream, *program, memory, index, Pass::Forward, {.packed = packed, .running = running});

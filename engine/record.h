@@ -16,10 +16,6 @@ struct Recording : std::enable_shared_from_this<Recording> {
   static Recording& of(std::string_view op, std::initializer_list<const Variable*> operands);
 
   Variable variable(int slot) { return Variable(weak_from_this(), slot); }
-  // Of the examples, with the parameters' stride.
-  ParameterGroups groups() const {
-    return {.count = program->groups, .stride = program->parameters->size()};
-  }
   // A variable's tape and slot, whether or not the tape is still recording.
   static const Slot& slot_of(const Variable& v);
   static void rename(const Variable& v, const std::string& name);

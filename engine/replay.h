@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "engine/ghosts.h"
 #include "engine/tape.h"
 #include "kernels/parameter_groups.h"
 
@@ -21,10 +22,12 @@ enum class Pass { Forward, Backward };
 
 // What a replay reads and writes beside its workspace.
 struct ReplayPlace {
-  std::byte* packed = nullptr;   // of the point
+  std::byte* packed = nullptr;  // of the point that all groups share
+  std::byte* packed_groups = nullptr;
   std::byte* running = nullptr;  // statistics
   Write parameter_mode = Write::Overwrite, packed_mode = Write::Overwrite;
   ParameterGroups parameters = {}, gradients = {};
+  const Ghosts* ghosts = nullptr;
 };
 
 // Sees each op of a workspace's replays, in the thread that runs it: for profiles and benchmarks.
@@ -91,6 +94,17 @@ class OpRun {
   // stride is their arena's.
   ParameterGroups parameters() const { return place_.parameters; }
   ParameterGroups gradients() const { return place_.gradients; }
+  // Where the op has a ghost: of the groups' gradients, if gradients() are several, which backward
+  // keeps in place of writing them; of the groups' points, if parameters() are several, while
+  // in<T>(1) is w. Elsewhere null.
+  std::optional<GhostPlace> ghost() const {
+    if (place_.ghosts == nullptr || node_.ghost < 0) return {};
+    const Ghosts& g = *place_.ghosts;
+    return GhostPlace{
+        g.kept.data() + node_.kept,
+        reinterpret_cast<double*>(g.squared_norms.data()) + node_.ghost * program_.groups,
+        reinterpret_cast<const double*>(g.scales.data())};
+  }
 
   // Unpacking: the destination in the gradient arena.
   template <class T>
@@ -109,7 +123,10 @@ class OpRun {
   }
   // Of each group behind that of the one before, where the parameters are.
   std::byte* packed() const {
-    return place_.packed + (place_.parameters.count > 1 ? node_.packed_groups : node_.packed);
+    if (place_.parameters.count > 1 && node_.ghost < 0) {
+      return place_.packed_groups + node_.packed_groups;
+    }
+    return place_.packed + node_.packed;
   }
   template <class State>
   const State& state() const {

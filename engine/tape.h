@@ -38,6 +38,7 @@ struct TapeOptions {
   // Of how many equal groups of examples the inputs' leading extent is made. Of several, parameters
   // may be read, and their gradients written, per group: by arenas of as many groups.
   int64_t groups = 1;
+  bool ghosts = false;  // may ops have ghosts (ghosts.h) in place of those?
 };
 
 // A value that has only its place on a tape.
@@ -51,6 +52,7 @@ struct Slot {
   int root;                     // the slot whose memory this is a view of; itself, mostly
   int producer = -1;            // the op that computes it
   int64_t offset = 0;           // of a parameter: bytes into the arena
+  int64_t group_offset = -1;    // bytes into a group's arena; -1: the op that reads it has a ghost
   bool has_parameters = false;  // in its value: else no gradient of it is wanted
 
   int64_t bytes() const { return shape.size() * dtype_size(dtype); }
@@ -70,6 +72,8 @@ struct Node {
   GradientWrite unpack_write = GradientWrite::None;
   int64_t saved = 0, forward_scratch = 0, backward_scratch = 0;  // offsets in the workspace
   int64_t packed = 0, packed_groups = 0, packed_gradient = 0;    // offsets in their own buffers
+  int ghost = -1;                                                // its row among the ghosts
+  int64_t kept = 0;                                              // its offset in Ghosts::kept
 };
 
 // Everything that a replay reads. Shared by the tape, its points and its workspaces.
@@ -77,7 +81,9 @@ struct Program {
   Mode mode = Mode::Training;
   ConvAlgorithm convolution = ConvAlgorithm::Auto;
   int64_t groups = 1;
+  bool ghosts = false;
   LayoutPtr parameters, buffers;       // buffers: null where the network has none
+  LayoutPtr group_parameters;          // those that groups have of their own; mostly all
   DType dtype = DType::Float32;        // of parameters, gradients and results
   DType activations = DType::Float32;  // what a network casts its images to
   std::vector<Slot> slots;
@@ -91,8 +97,12 @@ struct Program {
       adjoint_offset;  // by slot; -1 where none lies in the workspace
   std::vector<int> value_last, adjoint_first, adjoint_last;  // by slot
   int64_t workspace_bytes = 0, packed_bytes = 0, packed_groups_bytes = 0, packed_gradient_bytes = 0;
+  int64_t ghost_bytes = 0;
 
   int root(int slot) const { return slots[slot].root; }
+  ParameterGroups groups_of_examples() const {
+    return {.count = groups, .stride = group_parameters->size()};
+  }
   int slot(const std::string& name) const;  // throws, naming the slot that was not found
 };
 

@@ -14,15 +14,15 @@ Point::Point(const Tape& tape, const Stream& stream, int64_t groups)
 }
 
 ParameterGroups Point::groups() const {
-  return {.count = groups_, .stride = program_->parameters->size()};
+  return {.count = groups_, .stride = program_->group_parameters->size()};
 }
 
 void Point::stand_at(const Arena& parameters, const Arena* buffers) {
-  BASIN_CHECK(parameters.layout() == program_->parameters && parameters.dtype() == program_->dtype,
-              "[point] parameters",
-              "found an arena of {} {} elements, expected the tape's own layout of {} {}",
-              parameters.size(), dtype_name(parameters.dtype()), program_->parameters->size(),
-              dtype_name(program_->dtype));
+  const LayoutPtr& own = groups_ > 1 ? program_->group_parameters : program_->parameters;
+  BASIN_CHECK(
+      parameters.layout() == own && parameters.dtype() == program_->dtype, "[point] parameters",
+      "found an arena of {} {} elements, expected the tape's own layout of {} {}",
+      parameters.size(), dtype_name(parameters.dtype()), own->size(), dtype_name(program_->dtype));
   BASIN_CHECK(parameters.groups() == groups_, "[point] parameters",
               "found an arena of {} groups, expected {}", parameters.groups(), groups_);
   BASIN_CHECK(program_->buffers == nullptr ||
@@ -32,16 +32,22 @@ void Point::stand_at(const Arena& parameters, const Arena* buffers) {
   buffers_ = buffers;
 }
 
+void Point::move_from(const Point& base, const Ghosts& ghosts) {
+  base_ = &base;
+  ghosts_ = &ghosts;
+}
+
 void Point::pack(Workspace& work, int part, int parts) {
-  work.use_parameters(*parameters_);
+  work.use_parameters(*this);
   work.fork_.open();
   bool aside = false;
   for (int k = part; k < static_cast<int>(program_->nodes.size()); k += parts) {
-    const OpNeeds& needs = program_->nodes[k].needs;
-    if ((groups_ > 1 ? needs.packed_groups : needs.packed) == 0) continue;
+    const Node& node = program_->nodes[k];
+    if (groups_ > 1 && node.ghost >= 0) continue;  // it reads w
+    if ((groups_ > 1 ? node.needs.packed_groups : node.needs.packed) == 0) continue;
     OpRun run(aside ? work.fork_.side() : work.stream_, *program_, work.memory_, k, Pass::Forward,
               work.place_of(*this));
-    program_->nodes[k].op->pack(run);
+    node.op->pack(run);
     aside = !aside;
   }
   work.fork_.join();
@@ -69,7 +75,7 @@ Workspace::Workspace(const Tape& tape, const Stream& stream)
     memory_.saved.push_back(at(buffer_, node.saved));
     memory_.forward_scratch.push_back(at(buffer_, node.forward_scratch));
     memory_.backward_scratch.push_back(at(buffer_, node.backward_scratch));
-    memory_.states.push_back(node.op->make_state(stream_));
+    memory_.states.push_back(node.op->make_state(stream_, p.groups_of_examples()));
   }
   memory_.packed_gradient.resize(p.nodes.size());
   use_packed_gradient();
@@ -94,9 +100,12 @@ void Workspace::bind(const std::string& input, const void* data) {
 }
 
 ReplayPlace Workspace::place_of(const Point& at) const {
-  return {.packed = at.packed_.data(),
+  const Point& shared = at.base_ == nullptr ? at : *at.base_;
+  return {.packed = shared.packed_.data(),
+          .packed_groups = at.packed_.data(),
           .running = at.buffers_ == nullptr ? nullptr : at.buffers_->data(),
-          .parameters = at.groups()};
+          .parameters = at.groups(),
+          .ghosts = at.ghosts_};
 }
 
 template <class Run>
@@ -110,28 +119,42 @@ void Workspace::observed(int node, Pass pass, const Run& run) const {
 void Workspace::check_point(const Point& at, const char* where) const {
   BASIN_CHECK(at.program_ == program_, where, "the point belongs to another tape");
   BASIN_CHECK(at.parameters_ != nullptr, where, "the point stands nowhere: call move_to() first");
+  BASIN_CHECK(at.groups_ == 1 || program_->ghost_bytes == 0 || at.ghosts_ != nullptr, where,
+              "the point has no ghosts: call move_from() first");
 }
 
-void Workspace::use_parameters(const Arena& parameters) {
+void Workspace::use_parameters(const Point& at) {
+  const Arena& own = *at.parameters_;
   for (size_t s = 0; s < program_->slots.size(); ++s) {
     const Slot& slot = program_->slots[s];
-    if (slot.kind == SlotKind::Parameter) memory_.value[s] = parameters.data() + slot.offset;
+    if (slot.kind != SlotKind::Parameter) continue;
+    if (own.groups() == 1) {
+      memory_.value[s] = own.data() + slot.offset;
+    } else if (slot.group_offset >= 0) {
+      memory_.value[s] = own.data() + slot.group_offset;
+    } else {
+      memory_.value[s] = at.base_->parameters_->data() + slot.offset;
+    }
   }
 }
 
 void Workspace::use_gradient(Arena& gradient) {
-  BASIN_CHECK(gradient.layout() == program_->parameters && gradient.dtype() == program_->dtype,
+  const bool groups = gradient.groups() > 1;
+  BASIN_CHECK(gradient.layout() == (groups ? program_->group_parameters : program_->parameters) &&
+                  gradient.dtype() == program_->dtype,
               "[backward] gradient", "found an arena of another layout or type than the tape's");
   for (size_t s = 0; s < program_->slots.size(); ++s) {
     const Slot& slot = program_->slots[s];
-    if (slot.kind == SlotKind::Parameter) memory_.adjoint[s] = gradient.data() + slot.offset;
+    if (slot.kind != SlotKind::Parameter) continue;
+    const int64_t offset = groups ? slot.group_offset : slot.offset;
+    memory_.adjoint[s] = offset < 0 ? nullptr : gradient.data() + offset;
   }
 }
 
 void Workspace::forward(const Point& at) {
   const Range range("forward");
   check_point(at, "[forward]");
-  use_parameters(*at.parameters_);
+  use_parameters(at);
   for (size_t s = 0; s < program_->slots.size(); ++s) {
     BASIN_CHECK(program_->slots[s].kind != SlotKind::Input || memory_.value[s] != nullptr,
                 "[forward] " + program_->slots[s].name, "the input has no data: call bind() first");
@@ -144,13 +167,13 @@ void Workspace::forward(const Point& at) {
   forwarded_at_ = at.parameters_;
 }
 
-void Workspace::backward(const Point& at, Arena& gradient, double seed) {
-  backward_part(at, gradient, seed, Write::Overwrite, Write::Overwrite);
+void Workspace::backward(const Point& at, Arena& gradient, double seed, Ghosts* ghosts) {
+  backward_part(at, gradient, seed, Write::Overwrite, Write::Overwrite, ghosts);
   if (gradient.groups() == 1) unpack(gradient, Write::Overwrite);
 }
 
 void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Write mode,
-                              Write packed_mode) {
+                              Write packed_mode, Ghosts* ghosts) {
   const Range range("backward");
   check_point(at, "[backward]");
   BASIN_CHECK(program_->differentiated, "[backward]", "the tape was frozen with Differentiate::No");
@@ -161,8 +184,11 @@ void Workspace::backward_part(const Point& at, Arena& gradient, double seed, Wri
   BASIN_CHECK(gradient.groups() == 1 || gradient.groups() == program_->groups,
               "[backward] gradient", "found an arena of {} groups, expected 1 or the tape's {}",
               gradient.groups(), program_->groups);
+  BASIN_CHECK(gradient.groups() == 1 || program_->ghost_bytes == 0 || ghosts != nullptr,
+              "[backward] gradient", "found no ghosts for groups whose tape has them");
   use_gradient(gradient);
   ReplayPlace place = place_of(at);
+  if (ghosts != nullptr) place.ghosts = ghosts;
   place.parameter_mode = mode;
   place.packed_mode = packed_mode;
   place.gradients = {.count = gradient.groups(), .stride = gradient.size()};

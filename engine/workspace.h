@@ -21,6 +21,9 @@ class Point {
   void move_to(const Arena& parameters, const Arena* buffers, Workspace& work);
   // The same in two steps, for several threads: stand, then pack the ops k = part (mod parts).
   void stand_at(const Arena& parameters, const Arena* buffers);
+  // Of groups on a tape with ghosts, before it stands anywhere: where w is, which such parameters
+  // are read at, packed, and the ghosts that move them from there.
+  void move_from(const Point& base, const Ghosts& ghosts);
   void pack(Workspace& work, int part, int parts);
 
  private:
@@ -32,6 +35,8 @@ class Point {
   Buffer packed_;
   const Arena* parameters_ = nullptr;
   const Arena* buffers_ = nullptr;
+  const Point* base_ = nullptr;
+  const Ghosts* ghosts_ = nullptr;
 };
 
 class Workspace {
@@ -45,12 +50,14 @@ class Workspace {
 
   void forward(const Point& at);
   // gradient = seed * d outputs[0] / d parameters. Needs a forward() at the same point before it.
-  // An arena of the tape's groups takes the gradient of each group of examples.
-  void backward(const Point& at, Arena& gradient, double seed = 1);
+  // An arena of the tape's groups takes the gradient of each group of examples, which the tape's
+  // `ghosts`, if it has them, complete.
+  void backward(const Point& at, Arena& gradient, double seed = 1, Ghosts* ghosts = nullptr);
 
   // The parts of backward(), for a batch in chunks: replays that add up (the first Overwrite) into
   // an arena and into this workspace's packed gradients, and the last step that unpacks them.
-  void backward_part(const Point& at, Arena& gradient, double seed, Write mode, Write packed_mode);
+  void backward_part(const Point& at, Arena& gradient, double seed, Write mode, Write packed_mode,
+                     Ghosts* ghosts = nullptr);
   void unpack(Arena& gradient, Write mode);
   std::byte* packed_gradient() const { return packed_gradient_.data(); }
   // Sums packed gradients in `other`, of packed_gradient_bytes, from now on, and gives the present
@@ -82,7 +89,7 @@ class Workspace {
     return static_cast<std::byte*>(const_cast<void*>(data));
   }
   void check_point(const Point& at, const char* where) const;
-  void use_parameters(const Arena& parameters);
+  void use_parameters(const Point& at);
   void use_gradient(Arena& gradient);
   void use_packed_gradient();
   ReplayPlace place_of(const Point& at) const;

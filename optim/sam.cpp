@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/elementwise.h"
+#include "kernels/ghost.h"
 #include "kernels/reduce.h"
 #include "kernels/sam_groups.h"
 
@@ -16,6 +17,11 @@ double* squared_norm_of(const AscentSpace& space, int64_t group) {
 
 // A gradient that is not finite would make a point of it, and a whole batch's gradient.
 void check_finite(const Arena& gradient, const AscentSpace& space) {
+  const auto fail_at = [&](int64_t g, double bad, const std::string& parameter) {
+    fail_run("sam", "group {}: found {} in the gradient of '{}', expected finite numbers",
+             space.first_group + g, bad, parameter);
+  };
+  const auto* ghosts = reinterpret_cast<const double*>(space.ghosts.squared_norms.data());
   for (int64_t g = 0; g < gradient.groups(); ++g) {
     if (std::isfinite(*squared_norm_of(space, g))) continue;
     for (const LayoutEntry& entry : gradient.layout()->entries()) {
@@ -24,9 +30,12 @@ void check_finite(const Arena& gradient, const AscentSpace& space) {
         const T* bad = std::find_if(values, values + entry.size,
                                     [](T value) { return !std::isfinite(value); });
         if (bad == values + entry.size) return;
-        fail_run("sam", "group {}: found {} in the gradient of '{}', expected finite numbers",
-                 space.first_group + g, *bad, entry.name);
+        fail_at(g, *bad, entry.name);
       });
+    }
+    for (int64_t k = 0; k < space.ghosts.rows(); ++k) {
+      const double norm = ghosts[k * gradient.groups() + g];
+      if (!std::isfinite(norm)) fail_at(g, norm, space.ghosts.parameters[k]);
     }
   }
 }
@@ -61,6 +70,11 @@ void Sam::move(const Stream& stream, int k, const Arena& weights, const Arena& g
   double *norms = squared_norm_of(space, 0), *eps_norms = squared_norm_of(space, count);
   dispatch(weights.dtype(), [&]<class T>(T) {
     squared_norms(stream, groups, n, gradient.as<T>(), partials, norms);
+    if (Ghosts& ghosts = space.ghosts; ghosts.rows() > 0) {
+      ghost_scales(stream, count, ghosts.rows(),
+                   reinterpret_cast<const double*>(ghosts.squared_norms.data()), rho(),
+                   options_.normalise, norms, reinterpret_cast<double*>(ghosts.scales.data()));
+    }
     if (!stream.is_cuda() && space.first_group >= 0) check_finite(gradient, space);
     if (single()) {
       return sam_ascent_groups(stream, groups, n, weights.as<T>(), gradient.as<T>(), norms, rho(),

@@ -37,8 +37,8 @@ MAX_LINES = 400
 # Kernel sources that are no numerical family of their own: parts, which their family's test and
 # bench reach, and what numbers do not pass through.
 PART_OF = {"batch_norm_act": "norm_act", "conv_onednn": "conv", "conv_reference": "conv",
-           "conv_strided": "conv", "conv_tile": "conv", "gemm_onednn": "gemm", "thin_product": "gemm",
-           "winograd": "conv"}
+           "conv_strided": "conv", "conv_tile": "conv", "gemm_onednn": "gemm", "ghost_conv": "ghost",
+           "thin_product": "gemm", "winograd": "conv"}
 NO_FAMILY = {"error", "graph", "onednn", "pinned", "simd", "step", "stream"}
 
 TOKEN = re.compile(

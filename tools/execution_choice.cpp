@@ -16,8 +16,12 @@ constexpr double kMebibyte = 1 << 20;
 struct Candidate {
   ExecutionChoice execution;
   double mebibytes = 0, ms = 0;
-  std::string obstacle;  // why it cannot be
+  double spared = 0;     // of the parameters, the part that no group has of its own
+  std::string obstacle;  // why it is not to be
 };
+
+// Where ghosts spare less than half of the parameters, they cost more than they save.
+constexpr double kSpared = 0.5;
 
 Candidate planned(const Stream& stream, const ModelOptions& network, DType dtype,
                   StepOptions options, ExecutionChoice execution) {
@@ -32,6 +36,8 @@ Candidate planned(const Stream& stream, const ModelOptions& network, DType dtype
     const GroupPlan plan(stream, model.record, weights, model.buffers ? &running : nullptr,
                          replay_options(network, model, *optimizer, options));
     candidate.mebibytes = static_cast<double>(plan.bytes()) / kMebibyte;
+    candidate.spared = 1 - static_cast<double>(plan.group_parameters()) /
+                               static_cast<double>(model.parameters->size());
   } catch (const Error& error) {
     candidate.obstacle = error.what();
     return candidate;
@@ -75,6 +81,7 @@ std::string text(const Candidate& c) {
   std::string line = execution_name(c.execution);
   if (c.mebibytes > 0) line += fmt::format(" {:.1f} MiB", c.mebibytes);
   if (c.ms > 0) line += fmt::format(" {:.1f} ms", c.ms);
+  if (c.spared > 0) line += fmt::format(", sparing {:.0f} % of the parameters", 100 * c.spared);
   if (!c.obstacle.empty()) line += fmt::format(" ({})", c.obstacle);
   return line;
 }
@@ -87,8 +94,8 @@ std::string choose_execution(const Stream& stream, const ModelOptions& network, 
   const ExecutionChoice asked = options.execution;
   std::vector<ExecutionChoice> names{asked};
   if (asked == ExecutionChoice::Auto || asked == ExecutionChoice::Measure) {
-    names = {ExecutionChoice::Loop, ExecutionChoice::Grouped};
-    if (stream.is_cuda()) std::reverse(names.begin(), names.end());
+    names = {ExecutionChoice::Ghost, ExecutionChoice::Loop, ExecutionChoice::Grouped};
+    if (stream.is_cuda()) std::swap(names[1], names[2]);
   }
   std::vector<Candidate> candidates;
   Candidate* best = nullptr;
@@ -97,6 +104,11 @@ std::string choose_execution(const Stream& stream, const ModelOptions& network, 
     candidates.push_back(planned(stream, network, dtype, options, name));
     Candidate& candidate = candidates.back();
     if (!candidate.obstacle.empty()) continue;
+    const bool ghost = name == ExecutionChoice::Ghost;
+    if (asked == ExecutionChoice::Auto && ghost && candidate.spared < kSpared) {
+      candidate.obstacle = "too few";
+      continue;
+    }
     if (asked == ExecutionChoice::Measure) {
       candidate.ms = measured(stream, network, dtype, options, name);
     }

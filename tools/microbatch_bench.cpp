@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   std::string model = "resnet_tiny_gn", peer, python = "python3", json, plot;
-  std::string executions = "loop,grouped";
+  std::string executions = "loop,grouped,ghost";
   int64_t width = 16;
   int repeats = 10;
   StepOptions step;

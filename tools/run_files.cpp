@@ -62,7 +62,8 @@ void RunProgress::note_step(int64_t step, double loss, double accuracy) {
 RunFiles::RunFiles(const TrainOptions& options, const Stream& stream)
     : options_(options), stream_(stream) {}
 
-void RunFiles::start(const Model& model, int64_t plan_bytes) {
+void RunFiles::start(const Model& model, int64_t plan_bytes, const std::string& execution) {
+  execution_ = execution;
   plan_bytes_ = plan_bytes;
   parameters_ = model.parameters->count();
   std::error_code error;
@@ -173,6 +174,7 @@ void RunFiles::finish(const RunProgress& progress) {
   Json summary = progress.epochs.empty() ? Json::object() : row_of(progress.epochs.back());
   summary["parameters"] = parameters_;
   summary["plan_bytes"] = plan_bytes_;
+  if (!execution_.empty()) summary["microbatch_execution"] = execution_;
   summary["device"] = o.device;
   summary["threads"] = o.step.threads;
   summary["configuration"] = configuration(o);

@@ -31,7 +31,8 @@ class RunFiles {
   RunFiles(const TrainOptions& options, const Stream& stream);
 
   // config.toml; without --resume, an earlier run's files of the same names are removed first.
-  void start(const Model& model, int64_t plan_bytes);
+  // `execution`: how m-SAM's groups are replayed and why, or "".
+  void start(const Model& model, int64_t plan_bytes, const std::string& execution);
   void save(const RunProgress& progress, TrainState& state);
   // Throws Error(Usage) where the checkpoint is missing, damaged or of another run.
   void load(RunProgress& progress, TrainState& state);
@@ -44,6 +45,7 @@ class RunFiles {
   const TrainOptions& options_;
   const Stream& stream_;
   int64_t plan_bytes_ = 0;
+  std::string execution_;
   int64_t parameters_ = 0;
 };
 

@@ -72,7 +72,8 @@ int64_t classes_of(const TensorFile& file, const std::string& path) {
 
 // The replay, with what each pass came to remembered.
 struct Passes final : Objective {
-  Passes(const Stream& stream, BatchReplay& replay) : stream(stream), replay(replay) {}
+  Passes(const Stream& stream, BatchReplay& replay, KeepEpsilon keep)
+      : stream(stream), replay(replay), keep(keep) {}
   void differentiate(const Arena& at, Arena& gradient, Track track) override {
     replay.differentiate(at, gradient, track);
     if (losses.empty()) logits = replay.logits();
@@ -83,6 +84,7 @@ struct Passes final : Objective {
                                StepTracks tracks) override;
   const Stream& stream;
   BatchReplay& replay;
+  KeepEpsilon keep;  // of several groups
   std::vector<double> losses, logits;
   std::optional<Arena> gradient, epsilon;  // of several groups: their mean at w, and each one's
 };
@@ -116,8 +118,12 @@ void Passes::differentiate_perturbed(const Arena& weights, const Ascent& ascent,
   replay.differentiate(weights, *gradient, Track::No);
   losses.push_back(replay.finished().loss);
   logits = replay.logits();
-  epsilon = Arena(stream, weights.layout(), weights.dtype(), replay.groups());
-  replay.differentiate_perturbed(weights, KeptEpsilon(ascent, *epsilon), perturbed, tracks);
+  if (keep == KeepEpsilon::Yes) {
+    epsilon = Arena(stream, weights.layout(), weights.dtype(), replay.groups());
+    replay.differentiate_perturbed(weights, KeptEpsilon(ascent, *epsilon), perturbed, tracks);
+  } else {
+    replay.differentiate_perturbed(weights, ascent, perturbed, tracks);
+  }
   losses.push_back(replay.finished().loss);
 }
 
@@ -163,7 +169,8 @@ int run(const Options& o, const CommonOptions& common) {
   choose_execution(stream, network, dtype, step);
   TrainState state(stream, network, dtype, step, common.seed);
   load(stream, given, o.weights, state);
-  Passes passes(stream, *state.replay);
+  const bool ghost = step.execution == ExecutionChoice::Ghost && state.replay->groups() > 1;
+  Passes passes(stream, *state.replay, ghost ? KeepEpsilon::No : KeepEpsilon::Yes);
   dispatch(dtype, [&]<class T>(T) {
     const std::vector<T> values(batch.images.begin(), batch.images.end());
     const Buffer images = copied(stream, values), labels = copied(stream, batch.labels);
@@ -181,12 +188,12 @@ int run(const Options& o, const CommonOptions& common) {
   scalar("loss_perturbed", passes.losses.back());
   const auto classes = static_cast<int64_t>(passes.logits.size()) / batch.n;
   out.tensors.push_back(host_tensor("logits", dtype, {batch.n, classes}, passes.logits));
-  if (!passes.epsilon) {
+  if (!passes.gradient) {
     passes.epsilon = state.weights.sibling(stream);
     optimizer.epsilon(*passes.epsilon);
   }
   put_arena(out, "gradient/", stream, passes.gradient ? *passes.gradient : optimizer.gradient());
-  put_arena(out, "epsilon/", stream, *passes.epsilon);
+  if (passes.epsilon) put_arena(out, "epsilon/", stream, *passes.epsilon);
   put_arena(out, "gradient_perturbed/", stream, optimizer.gradient_perturbed());
   put_arena(out, "weight/", stream, state.weights);
   put_arena(out, "momentum/", stream, state.optimizer->velocity());
@@ -223,8 +230,8 @@ Command add_step(CLI::App& app) {
   command->footer(
       "Writes loss, loss_perturbed, logits, gradient/NAME, epsilon/NAME, gradient_perturbed/NAME,\n"
       "weight/NAME, momentum/NAME and buffer/NAME. float64 weights and images: a float64 step.\n"
-      "--microbatch m: epsilon/NAME is [groups,…], and gradient_perturbed the mean over the "
-      "groups.\n"
+      "--microbatch m: epsilon/NAME is [groups,…] (left out by the execution ghost, which makes\n"
+      "none), and gradient_perturbed the mean over the groups.\n"
       "Example:\n  basin step --weights w.safetensors --batch b.safetensors --model resnet_tiny "
       "\\\n"
       "      --width 4 --optimizer sam --rho 0.1 --out o.safetensors");

@@ -16,7 +16,8 @@ const Choices<ConvAlgorithm> kConvolution{{"auto", ConvAlgorithm::Auto},
 const Choices<ExecutionChoice> kExecution{{"auto", ExecutionChoice::Auto},
                                           {"measure", ExecutionChoice::Measure},
                                           {"loop", ExecutionChoice::Loop},
-                                          {"grouped", ExecutionChoice::Grouped}};
+                                          {"grouped", ExecutionChoice::Grouped},
+                                          {"ghost", ExecutionChoice::Ghost}};
 const Choices<Precision> kPrecision{{"float32", Precision::Full}, {"bf16", Precision::BFloat16}};
 
 void add_group_options(CLI::App& command, StepOptions& o) {
@@ -28,8 +29,8 @@ void add_group_options(CLI::App& command, StepOptions& o) {
       ->capture_default_str()
       ->group("Optimiser");
   add_choice(command, "--microbatch-execution", o.execution, kExecution,
-             "m-SAM's groups one by one, or several at once with weights of their own; auto: by "
-             "device and planned memory; measure: the faster one")
+             "m-SAM's groups one by one, several at once with weights of their own, or (ghost) "
+             "without; auto: by network, device and planned memory; measure: the fastest")
       ->group("Optimiser");
   command
       .add_option("--memory-limit", o.memory_limit,
@@ -122,7 +123,7 @@ ExecutionChoice execution_named(const std::string& word) {
   for (const auto& [name, execution] : kExecution) {
     if (name == word) return execution;
   }
-  fail("--executions", "found '{}', expected loop or grouped", word);
+  fail("--executions", "found '{}', expected loop, grouped or ghost", word);
 }
 
 std::string execution_name(ExecutionChoice execution) {

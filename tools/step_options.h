@@ -12,7 +12,7 @@ namespace basin {
 inline constexpr int64_t kMeasuredChunk = -1;
 
 // How m-SAM's groups are replayed, or how that is found out (execution_choice.h).
-enum class ExecutionChoice { Auto, Measure, Loop, Grouped };
+enum class ExecutionChoice { Auto, Measure, Loop, Grouped, Ghost };
 
 struct StepOptions {
   OptimizerOptions optimizer;

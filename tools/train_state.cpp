@@ -28,6 +28,11 @@ void check_casts(const BatchReplay& replay, const std::string& model) {
               "--precision", "found bf16 for {}, expected a network of convolutions", model);
 }
 
+GroupExecution execution_of(ExecutionChoice choice) {
+  if (choice == ExecutionChoice::Grouped) return GroupExecution::Grouped;
+  return choice == ExecutionChoice::Ghost ? GroupExecution::Ghost : GroupExecution::Loop;
+}
+
 }  // namespace
 
 ReplayOptions replay_options(const ModelOptions& network, const Model& model,
@@ -36,8 +41,7 @@ ReplayOptions replay_options(const ModelOptions& network, const Model& model,
       o.optimizer.statistics == StatisticsFrom::Frozen ? Mode::Frozen : Mode::Training;
   return {.batch = o.batch,
           .microbatch = o.microbatch,
-          .execution = o.execution == ExecutionChoice::Grouped ? GroupExecution::Grouped
-                                                               : GroupExecution::Loop,
+          .execution = execution_of(o.execution),
           .epsilon = optimizer.keeps_epsilon(),
           .h = network.h,
           .w = network.w,

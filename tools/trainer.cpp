@@ -68,7 +68,7 @@ class Run {
     RunFiles files(o_, stream_);
     if (o_.resume) files.load(progress_, state_);
     const int64_t plan_bytes = state_.replay->bytes();
-    files.start(state_.model, plan_bytes);
+    files.start(state_.model, plan_bytes, execution_);
     observer_.started(fmt::format(
         "{} (width {}, {} parameters) on {}: {} training and {} test examples; plan {:.1f} MiB",
         o_.model, o_.width, state_.model.parameters->count(), o_.dataset, data_.train.n,

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <type_traits>
 
 #include "engine/ops.h"
 #include "engine/record.h"
 #include "kernels/fork.h"
+#include "kernels/ghost_conv.h"
 #include "kernels/group_conv.h"
 
 namespace basin {
@@ -18,11 +20,12 @@ struct ConvRecord {
   ConvShape shape;
   ConvPasses passes;
   ConvAlgorithm algorithm;
-  ParameterGroups groups;
+  int64_t groups;
+  bool ghosts;  // may it have one?
 
   ConvShape group_shape() const {
     ConvShape each = shape;
-    each.n /= groups.count;
+    each.n /= groups;
     return each;
   }
 };
@@ -31,11 +34,17 @@ template <class T>
 struct ConvState final : OpState {
   Conv<T> conv;
   std::optional<GroupConv<T>> grouped;
+  std::optional<GhostConv<Wide<T>>> ghost;  // none in bfloat16
   Fork fork;  // both gradients at once, where the stream has two lanes
-  ConvState(const Stream& stream, const ConvRecord& r)
+  ConvState(const Stream& stream, const ConvRecord& r, int64_t stride)
       : conv(stream, r.shape, r.passes, r.algorithm), fork(stream) {
-    if (r.groups.count > 1) {
-      grouped.emplace(stream, r.group_shape(), r.groups, r.passes, r.algorithm);
+    if (r.groups == 1) return;
+    constexpr bool wide = std::is_same_v<T, Wide<T>>;
+    if (wide && r.ghosts && ghost_is_smaller(ghost_shape(r.shape, r.groups))) {
+      ghost.emplace(stream, r.shape, r.groups);
+    } else {
+      grouped.emplace(stream, r.group_shape(), ParameterGroups{r.groups, stride}, r.passes,
+                      r.algorithm);
     }
   }
 };
@@ -43,14 +52,19 @@ struct ConvState final : OpState {
 template <class T>
 struct ConvOp final : Op {
   ConvRecord record;
-  int64_t scratch, lanes, packed, packed_gradient, packed_groups = 0;  // scratch: of each lane
+  int64_t scratch, lanes;  // scratch: of each lane
+  int64_t packed, packed_gradient, packed_groups = 0, ghost = 0;
 
-  ConvOp(const ConvRecord& record, const Stream* stream) : record(record) {
-    const ConvState<T> state(*stream, record);
+  ConvOp(const ConvRecord& record, const Program* program, const Stream* stream) : record(record) {
+    const ConvState<T> state(*stream, record, program->parameters->size());
     scratch = state.conv.scratch_bytes();
     if (state.grouped) {
       scratch = std::max(scratch, state.grouped->scratch_bytes());
       packed_groups = state.grouped->packed_bytes();
+    }
+    if (state.ghost) {
+      scratch = std::max(scratch, state.ghost->scratch_bytes());
+      ghost = state.ghost->kept_bytes();
     }
     scratch = round_up<int64_t>(scratch, 256);
     lanes = stream->is_cuda() ? 2 : 1;
@@ -65,15 +79,16 @@ struct ConvOp final : Op {
             .packed = packed,
             .packed_gradient = packed_gradient,
             .grouped = true,
-            .packed_groups = packed_groups};
+            .packed_groups = packed_groups,
+            .ghost = ghost};
   }
-  std::unique_ptr<OpState> make_state(const Stream& stream) const override {
-    return std::make_unique<ConvState<T>>(stream, record);
+  std::unique_ptr<OpState> make_state(const Stream& stream, ParameterGroups groups) const override {
+    return std::make_unique<ConvState<T>>(stream, record, groups.stride);
   }
   // body(the whole batch's convolution, or the groups').
   template <class Body>
   static void with(const ConvState<T>& state, ParameterGroups groups, const Body& body) {
-    if (groups.count > 1) return body(*state.grouped);
+    if (groups.count > 1 && state.grouped) return body(*state.grouped);
     body(state.conv);
   }
   void pack(OpRun& r) const override {
@@ -81,25 +96,39 @@ struct ConvOp final : Op {
          [&](const auto& conv) { conv.pack(r.stream, r.in<Wide<T>>(1), r.packed()); });
   }
   void forward(OpRun& r) const override {
-    with(r.state<ConvState<T>>(), r.parameters(), [&](const auto& conv) {
+    const ConvState<T>& state = r.state<ConvState<T>>();
+    with(state, r.parameters(), [&](const auto& conv) {
       conv.forward(r.stream, r.in<T>(0), r.in<Wide<T>>(1), r.packed(), r.out<T>(), r.scratch());
     });
+    if (const auto ghost = r.ghost(); ghost && r.parameters().count > 1) {
+      state.ghost->add_to_output(r.stream, r.in<Wide<T>>(0), ghost->kept, ghost->scales,
+                                 r.out<Wide<T>>(), r.scratch());
+    }
   }
   void backward(OpRun& r) const override {
     const ConvState<T>& state = r.state<ConvState<T>>();
     const T* dy = r.d_out<T>();
+    const auto ghost = r.ghost();
     state.fork.open();
-    if (r.wants(1)) {
+    if (r.wants(1) && ghost && r.gradients().count > 1) {
+      state.ghost->keep(state.fork.side(), r.in<Wide<T>>(0), r.d_out<Wide<T>>(), ghost->kept,
+                        ghost->squared_norms, r.scratch());
+    } else if (r.wants(1)) {
       with(state, r.gradients(), [&](const auto& conv) {
         conv.backward_filter(state.fork.side(), r.in<T>(0), dy, r.d_in<Wide<T>>(1), r.write(1),
                              r.scratch());
       });
     }
     if (r.wants(0)) {
+      std::byte* own = r.scratch() + (lanes - 1) * scratch;
       with(state, r.parameters(), [&](const auto& conv) {
         conv.backward_data(r.stream, dy, r.in<Wide<T>>(1), r.packed(), r.d_in<T>(0), r.write(0),
-                           r.scratch() + (lanes - 1) * scratch);
+                           own);
       });
+      if (ghost && r.parameters().count > 1) {
+        state.ghost->data_gradient(r.stream, r.d_out<Wide<T>>(), ghost->kept, ghost->scales,
+                                   r.d_in<Wide<T>>(0), Write::Accumulate, own);
+      }
     }
     state.fork.join();
   }
@@ -131,10 +160,10 @@ Variable conv2d(const Variable& x, const Variable& w, const ConvOptions& options
   BASIN_CHECK(xs[1] + 2 * options.padding >= ws[1] && xs[2] + 2 * options.padding >= ws[1],
               "[conv2d] w", "found a kernel of {}, expected at most the padded image of x {}",
               ws[1], xs);
-  const Stream* stream = &tape.stream;
   const Shape y{xs[0], shape.h_out(), shape.w_out(), ws[0]};
-  const ConvRecord record{shape, passes, tape.program->convolution, tape.groups()};
-  return record_activations<ConvOp>(tape, {x, w}, {y}, record, stream)[0];
+  const Program& program = *tape.program;
+  const ConvRecord record{shape, passes, program.convolution, program.groups, program.ghosts};
+  return record_activations<ConvOp>(tape, {x, w}, {y}, record, &program, &tape.stream)[0];
 }
 
 }  // namespace basin

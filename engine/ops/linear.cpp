@@ -7,6 +7,7 @@
 #include "kernels/bias.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/ghost.h"
 #include "kernels/reduce.h"
 
 namespace basin {
@@ -43,58 +44,93 @@ struct Products final : OpState {
   }
 };
 
-// Those of the whole batch and, on a tape of groups, of the groups.
+// How a product is recorded: `groups` of a's rows, each with a b of its own if b alone is a
+// parameter; of several, with a ghost?
+struct MatmulRecord {
+  GemmShape shape;
+  int64_t groups;
+  bool ghost;
+
+  GhostShape ghost_shape() const { return {groups, shape.m / groups, shape.k, shape.n}; }
+};
+
+// The products of the whole batch and, on a tape of groups, of the groups or of their ghost.
 template <class T>
 struct MatmulState final : OpState {
   Products<T> whole;
   std::optional<Products<T>> grouped;
-  MatmulState(const Stream& stream, const GemmShape& shape, ParameterGroups groups)
-      : whole(stream, shape) {
-    if (groups.count == 1) return;
-    GemmShape each = shape;
-    each.m /= groups.count;
-    grouped.emplace(stream, each, groups);
+  std::optional<GhostProduct<T>> ghost;
+  MatmulState(const Stream& stream, const MatmulRecord& r, int64_t stride)
+      : whole(stream, r.shape) {
+    GemmShape each = r.shape;
+    each.m /= r.groups;
+    if (r.ghost) {
+      ghost.emplace(stream, r.ghost_shape());
+    } else if (r.groups > 1) {
+      grouped.emplace(stream, each, ParameterGroups{r.groups, stride});
+    }
   }
   const Products<T>& of(ParameterGroups groups) const {
-    return groups.count > 1 ? *grouped : whole;
+    return groups.count > 1 && grouped ? *grouped : whole;
   }
   int64_t scratch() const {
-    return std::max(whole.scratch(), grouped ? grouped->scratch() : int64_t{0});
+    return std::max({whole.scratch(), grouped ? grouped->scratch() : int64_t{0},
+                     ghost ? ghost->scratch_bytes() : int64_t{0}});
   }
 };
 
 // y = a b, or a b^T (linear): a: [m, k].
 template <class T>
 struct MatmulOp final : Op {
-  GemmShape shape;
-  ParameterGroups groups;  // of b, where it is a parameter
-  int64_t scratch;
-  MatmulOp(const GemmShape& shape, ParameterGroups groups, const Stream* stream)
-      : shape(shape), groups(groups), scratch(MatmulState<T>(*stream, shape, groups).scratch()) {}
-  std::string_view name() const override { return shape.b == Transpose::No ? "matmul" : "linear"; }
+  MatmulRecord record;
+  int64_t scratch, ghost = 0;
+  MatmulOp(const MatmulRecord& record, const Program* program, const Stream* stream)
+      : record(record) {
+    const MatmulState<T> state(*stream, record, program->parameters->size());
+    scratch = state.scratch();
+    if (state.ghost) ghost = state.ghost->kept_bytes();
+  }
+  std::string_view name() const override {
+    return record.shape.b == Transpose::No ? "matmul" : "linear";
+  }
   OpNeeds needs() const override {
     return {.input_in_backward = {true, true},
             .output_in_backward = {false},
             .scratch = scratch,
-            .grouped = groups.count > 1};
+            .grouped = record.groups > 1,
+            .ghost = ghost};
   }
-  std::unique_ptr<OpState> make_state(const Stream& stream) const override {
-    return std::make_unique<MatmulState<T>>(stream, shape, groups);
+  std::unique_ptr<OpState> make_state(const Stream& stream, ParameterGroups groups) const override {
+    return std::make_unique<MatmulState<T>>(stream, record, groups.stride);
   }
   void forward(OpRun& r) const override {
-    const Products<T>& products = r.state<MatmulState<T>>().of(r.parameters());
-    products.y.run(r.stream, r.in<T>(0), r.in<T>(1), r.out<T>(), Write::Overwrite, r.scratch());
+    const MatmulState<T>& state = r.state<MatmulState<T>>();
+    state.of(r.parameters())
+        .y.run(r.stream, r.in<T>(0), r.in<T>(1), r.out<T>(), Write::Overwrite, r.scratch());
+    if (const auto ghost = r.ghost(); ghost && r.parameters().count > 1) {
+      state.ghost->add_to_output(r.stream, r.in<T>(0), ghost->kept, ghost->scales, r.out<T>(),
+                                 r.scratch());
+    }
   }
   void backward(OpRun& r) const override {
     const MatmulState<T>& state = r.state<MatmulState<T>>();
+    const auto ghost = r.ghost();
     const T* dy = r.d_out<T>();
     if (r.wants(0)) {
       state.of(r.parameters())
           .da.run(r.stream, dy, r.in<T>(1), r.d_in<T>(0), r.write(0), r.scratch());
+      if (ghost && r.parameters().count > 1) {
+        state.ghost->data_gradient(r.stream, dy, ghost->kept, ghost->scales, r.d_in<T>(0),
+                                   Write::Accumulate, r.scratch());
+      }
     }
     if (!r.wants(1)) return;
+    if (ghost && r.gradients().count > 1) {
+      state.ghost->keep(r.stream, r.in<T>(0), dy, ghost->kept, ghost->squared_norms, r.scratch());
+      return;
+    }
     const Gemm<T>& db = state.of(r.gradients()).db;
-    if (shape.b == Transpose::No) {  // db = a^T dy
+    if (record.shape.b == Transpose::No) {  // db = a^T dy
       db.run(r.stream, r.in<T>(0), dy, r.d_in<T>(1), r.write(1), r.scratch());
     } else {  // dw = dy^T x
       db.run(r.stream, dy, r.in<T>(0), r.d_in<T>(1), r.write(1), r.scratch());
@@ -145,10 +181,12 @@ Variable product(std::string_view op, const Variable& a, const Variable& b, Tran
   const auto is_parameter = [&](const Variable& v) {
     return tape.program->slots[v.slot()].kind == SlotKind::Parameter;
   };
-  const ParameterGroups groups =
-      is_parameter(b) && !is_parameter(a) ? tape.groups() : ParameterGroups{};
-  const Stream* stream = &tape.stream;
-  return record<MatmulOp>(tape, {a, b}, {Shape{shape.m, shape.n}}, shape, groups, stream)[0];
+  const Program& program = *tape.program;
+  MatmulRecord record{shape, is_parameter(b) && !is_parameter(a) ? program.groups : 1, false};
+  record.ghost =
+      program.ghosts && record.groups > 1 && !plain && ghost_is_smaller(record.ghost_shape());
+  return basin::record<MatmulOp>(tape, {a, b}, {Shape{shape.m, shape.n}}, record, &program,
+                                 &tape.stream)[0];
 }
 
 }  // namespace

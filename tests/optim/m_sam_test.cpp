@@ -35,7 +35,8 @@ struct Problem {
       l.add_conv("wide", 8, 5, 3);
       l.add("g", Role::NormScale, Shape{8});
       l.add("b", Role::NormBias, Shape{8});
-      l.add("fc", Role::Weight, Shape{kClasses, 8});
+      l.add_conv("deep", 12, 8, 3);  // of four positions an example: groups of 1 and 2 have ghosts
+      l.add("fc", Role::Weight, Shape{kClasses, 12});
       l.add("c", Role::Bias, Shape{kClasses});
       record = [p, net](Tape& t, const Variable& x) {
         const Variable h = conv2d(relu(conv2d(x, p(t, "conv"), {1, 1})), p(t, "wide"), {2, 1});
@@ -45,7 +46,7 @@ struct Problem {
                 ? group_norm_act(h, g, b, {.groups = 4})
                 : batch_norm_act(
                       h, g, b, {.running_mean = "mean", .running_variance = "var", .counter = "n"});
-        return linear(global_pool(y), p(t, "fc"), p(t, "c"));
+        return linear(global_pool(relu(conv2d(y, p(t, "deep"), {2, 1}))), p(t, "fc"), p(t, "c"));
       };
     }
     layout = std::make_shared<const Layout>(l);
@@ -176,9 +177,19 @@ Outcome by_definition(const Problem& problem, int64_t m, double l2 = 0, int step
 }
 
 // The executions that the problem allows on the stream.
-std::vector<GroupExecution> executions(Net net, const Stream& stream, int steps = 1) {
+std::vector<GroupExecution> executions(Net net, const Stream& stream, int steps = 1,
+                                       double l2 = 0) {
   if (net == Net::BatchNorm || (stream.is_cuda() && steps > 1)) return {GroupExecution::Loop};
-  return {GroupExecution::Loop, GroupExecution::Grouped};
+  if (steps > 1 || l2 > 0) return {GroupExecution::Loop, GroupExecution::Grouped};
+  return {GroupExecution::Loop, GroupExecution::Grouped, GroupExecution::Ghost};
+}
+
+constexpr GroupExecution kExecutions[] = {GroupExecution::Loop, GroupExecution::Grouped,
+                                          GroupExecution::Ghost};
+
+const char* word(GroupExecution execution) {
+  if (execution == GroupExecution::Loop) return "loop";
+  return execution == GroupExecution::Grouped ? "grouped" : "ghost";
 }
 
 template <class T>
@@ -217,9 +228,8 @@ std::vector<Stream> devices() {
 void expect_definition(Net net, const Problem& problem, int64_t m, double l2) {
   const Outcome expected = by_definition(problem, m, l2);
   for (const Stream& stream : devices()) {
-    for (const GroupExecution execution : executions(net, stream)) {
-      SCOPED_TRACE(fmt::format("m {}, l2 {}, {}{}", m, l2, name(stream),
-                               execution == GroupExecution::Loop ? "" : ", grouped"));
+    for (const GroupExecution execution : executions(net, stream, 1, l2)) {
+      SCOPED_TRACE(fmt::format("m {}, l2 {}, {}, {}", m, l2, name(stream), word(execution)));
       const Outcome found = by_replay<double>(stream, problem, m, execution, l2);
       EXPECT_LE(distance(found.gradient, expected.gradient), 1e-12);
       EXPECT_NEAR(found.first_loss, expected.first_loss, 1e-12);
@@ -264,7 +274,7 @@ TEST(MSam, OneGroupIsSamToTheByte) {
 
 TEST(MSam, TwiceAreTheSameBytes) {
   const Problem problem(Net::GroupNorm);
-  for (const GroupExecution execution : {GroupExecution::Loop, GroupExecution::Grouped}) {
+  for (const GroupExecution execution : kExecutions) {
     std::vector<double> first;
     for (const Stream& stream : streams({2, 2})) {
       const std::vector<double> found = by_replay<float>(stream, problem, 2, execution).gradient;
@@ -354,7 +364,7 @@ TEST(MSam, AGroupWithoutAGradientStaysAtW) {
 TEST(MSam, AGradientThatIsNotFiniteNamesItsGroupAndParameter) {
   Problem problem(Net::GroupNorm);
   problem.images[7 * kImage] = std::numeric_limits<double>::infinity();
-  for (const GroupExecution execution : {GroupExecution::Loop, GroupExecution::Grouped}) {
+  for (const GroupExecution execution : kExecutions) {
     try {
       by_replay<float>(Stream::cpu(2), problem, 2, execution);
       FAIL() << "expected an error";

@@ -2,6 +2,7 @@
 // nothing is written.
 #include "tests/support/cli.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "kernels/stream.h"
@@ -28,6 +29,14 @@ TEST(Cli, HelpAndVersionSucceed) {
     EXPECT_NE(result.out, "") << words[0];
     EXPECT_EQ(result.err, "") << words[0];
   }
+}
+
+TEST(Cli, InfoSaysHowGroupsWouldBeReplayed) {
+  const ProgramResult result =
+      run_program({"info", "--width", "4", "--microbatch", "1", "--batch", "8"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, testing::ContainsRegex("mlp +groups of 1 by ghost: planned ghost"));
+  EXPECT_THAT(result.out, testing::ContainsRegex("resnet_tiny +groups of 1 by loop.*batch norm"));
 }
 
 TEST(Cli, WrongCommands) {

@@ -35,8 +35,10 @@ TEST(Microbatch, EachSizeInEachExecution) {
                                       {"6", "sam, direct"},
                                       {"1", "loop"},
                                       {"1", "grouped"},
+                                      {"1", "ghost"},
                                       {"4", "loop"},
-                                      {"4", "grouped"}}));
+                                      {"4", "grouped"},
+                                      {"4", "ghost"}}));
 }
 
 TEST(Microbatch, WhatANetworkDoesNotAllowIsSaid) {

@@ -132,6 +132,43 @@ TEST_P(Step, EachGroupHasAPerturbationOfItsOwn) {
       {"--microbatch-execution", "loop", "MiB", "more than 0.0 MiB"});
 }
 
+// However the groups are replayed: one result. Ghosts make no epsilon.
+TEST_P(Step, ExecutionsOfGroupsAgree) {
+  const auto by = [](const char* execution) {
+    return std::vector<std::string>{"--optimizer",
+                                    "sam",
+                                    "--rho",
+                                    "0.1",
+                                    "--convolution",
+                                    "direct",
+                                    "--microbatch",
+                                    "2",
+                                    "--microbatch-execution",
+                                    execution};
+  };
+  const TensorFile loop = step("loop", by("loop"));
+  for (const char* execution : {"grouped", "ghost"}) {
+    if (model_.batch_norm == HasBatchNorm::Yes) {
+      expect_failure(run_program(words("out") + by(execution)), 2,
+                     {"--microbatch-execution", execution, "batch norm"});
+      continue;
+    }
+    const TensorFile out = step(execution, by(execution));
+    for (const HostTensor& tensor : loop.tensors) {
+      if (tensor.name.starts_with("epsilon/")) {
+        EXPECT_EQ(out.find(tensor.name) != nullptr, execution != std::string("ghost"));
+        continue;
+      }
+      const std::vector<double> expected = host_values(tensor);
+      double most = 0;
+      for (const double v : expected) most = std::max(most, std::abs(v));
+      EXPECT_TRUE(all_close(host_values(out.at(tensor.name, execution)), expected,
+                            1e-4 / eps_of<double>(), most))
+          << execution << ": " << tensor.name;
+    }
+  }
+}
+
 // On two threads, on one, and on CUDA where there is a device: the same up to rounding.
 TEST_P(Step, IsTheSameOnEachDevice) {
   const std::vector<std::string> sam{"--optimizer", "sam", "--convolution", "direct"};
