@@ -3,6 +3,17 @@
 #include <algorithm>
 
 namespace basin {
+
+std::string group_obstacle(const Stream& stream, const ReplayOptions& options) {
+  if (options.execution == GroupExecution::Loop) return "";
+  const bool ghost = options.execution == GroupExecution::Ghost;
+  if (options.whole_batch) return "batch norm, whose statistics are a group's";
+  if (options.epsilon == KeepEpsilon::Yes && (ghost || stream.is_cuda())) {
+    return "several ascent steps";
+  }
+  return ghost && options.l2 > 0 ? "an L2 term in the loss" : "";
+}
+
 namespace {
 
 // How many examples of several groups a CPU's thread replays at once: as in chunked_replay.cpp.
@@ -17,15 +28,9 @@ int replayers_of(const Stream& stream, const ReplayOptions& options) {
 // Of how many groups a chunk is made.
 int64_t groups_at_once(const Stream& stream, const ReplayOptions& options) {
   if (options.execution == GroupExecution::Loop) return 1;
-  const bool ghost = options.execution == GroupExecution::Ghost;
-  const char* found = ghost ? "ghost" : "grouped";
-  BASIN_CHECK(!options.whole_batch, "--microbatch-execution",
-              "found {} with batch norm, whose statistics are a group's, expected loop", found);
-  BASIN_CHECK(options.epsilon == KeepEpsilon::No || (!ghost && !stream.is_cuda()),
-              "--microbatch-execution", "found {} with several ascent steps{}, expected loop{}",
-              found, ghost ? "" : " on CUDA", ghost && !stream.is_cuda() ? " or grouped" : "");
-  BASIN_CHECK(!ghost || options.l2 == 0, "--microbatch-execution",
-              "found ghost with an L2 term in the loss, expected loop or grouped");
+  const std::string obstacle = group_obstacle(stream, options);
+  BASIN_CHECK(obstacle.empty(), "--microbatch-execution", "found {} with {}, expected loop",
+              options.execution == GroupExecution::Ghost ? "ghost" : "grouped", obstacle);
   const int64_t full = options.batch / options.microbatch;
   if (stream.is_cuda()) return full;
   const int64_t each = full / replayers_of(stream, options);

@@ -2,10 +2,15 @@
 // what memory that takes, all of it known before any is taken.
 #pragma once
 
+#include <string>
+
 #include "engine/batch_replay.h"
 #include "engine/replay_part.h"
 
 namespace basin {
+
+// What keeps options.execution from replaying several groups at once, or "".
+std::string group_obstacle(const Stream& stream, const ReplayOptions& options);
 
 // Chunks of one or more whole groups. On a CPU the threads replay chunks of their own; with batch
 // norm, whose running statistics have an order, and with fewer chunks than threads, all threads

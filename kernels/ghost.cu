@@ -24,8 +24,8 @@ void ghost_scales(const Stream& stream, int64_t groups, int64_t rows, const doub
                           rho, normalise, squared_norms, scales);
 }
 
-#define BASIN_INSTANTIATE_GHOST(T)                                                             \
-  template void group_dots(const Stream&, int64_t, int64_t, const T*, const T*, double*);      \
+#define BASIN_INSTANTIATE_GHOST(T)                                                        \
+  template void group_dots(const Stream&, int64_t, int64_t, const T*, const T*, double*); \
   template void scale_groups(const Stream&, int64_t, int64_t, const double*, T*);
 
 BASIN_INSTANTIATE_GHOST(float)

@@ -1,7 +1,7 @@
 // A weight gradient of each of several groups of rows that is never formed ("ghost": Goodfellow
 // 2015, arXiv 1510.01799; Li et al. 2021, arXiv 2110.05679). With x_i, dy_i the rows of group g at
-// the weights w of y = x w^T, its gradient is G_g = sum_i dy_i x_i^T, and all that m-SAM needs of it
-// are inner products of rows:
+// the weights w of y = x w^T, its gradient is G_g = sum_i dy_i x_i^T, and all that m-SAM needs of
+// it are inner products of rows:
 //   |G_g|^2                = sum_ij <x_i, x_j> <dy_i, dy_j>
 //   x' (w + s_g G_g)^T     = x' w^T + s_g (x' x^T) dy
 //   dy' (w + s_g G_g)      = dy' w  + s_g (dy' dy^T) x

@@ -29,9 +29,7 @@ class GhostConv {
 
  private:
   int64_t patch_bytes() const;
-  void* behind_patches(void* scratch) const {
-    return static_cast<char*>(scratch) + patch_bytes();
-  }
+  void* behind_patches(void* scratch) const { return static_cast<char*>(scratch) + patch_bytes(); }
 
   ConvShape shape_;
   bool plain_;  // the patches are the image's pixels

@@ -101,8 +101,8 @@ void fold(const Stream& stream, const ConvShape& shape, const T* patches, T* x, 
   cpu::fold(stream, shape, patches, x, mode);
 }
 
-#define BASIN_INSTANTIATE_PATCHES(T)                                      \
-  template void unfold(const Stream&, const ConvShape&, const T*, T*);    \
+#define BASIN_INSTANTIATE_PATCHES(T)                                   \
+  template void unfold(const Stream&, const ConvShape&, const T*, T*); \
   template void fold(const Stream&, const ConvShape&, const T*, T*, Write);
 
 BASIN_INSTANTIATE_PATCHES(float)

@@ -31,8 +31,8 @@ void fold(const Stream& stream, const ConvShape& s, const T* patches, T* x, Writ
   launch<FoldBody<T>>(stream, "fold", grid_for(stream, work), s, access, patches, x, mode);
 }
 
-#define BASIN_INSTANTIATE_PATCHES(T)                                      \
-  template void unfold(const Stream&, const ConvShape&, const T*, T*);    \
+#define BASIN_INSTANTIATE_PATCHES(T)                                   \
+  template void unfold(const Stream&, const ConvShape&, const T*, T*); \
   template void fold(const Stream&, const ConvShape&, const T*, T*, Write);
 
 BASIN_INSTANTIATE_PATCHES(float)

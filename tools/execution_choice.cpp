@@ -32,9 +32,11 @@ Candidate planned(const Stream& stream, const ModelOptions& network, DType dtype
   const Arena weights(stream, model.parameters, dtype);
   Arena running;
   if (model.buffers) running = Arena(stream, model.buffers, dtype);
+  const ReplayOptions replay = replay_options(network, model, *optimizer, options);
+  candidate.obstacle = group_obstacle(stream, replay);
+  if (!candidate.obstacle.empty()) return candidate;
   try {
-    const GroupPlan plan(stream, model.record, weights, model.buffers ? &running : nullptr,
-                         replay_options(network, model, *optimizer, options));
+    const GroupPlan plan(stream, model.record, weights, model.buffers ? &running : nullptr, replay);
     candidate.mebibytes = static_cast<double>(plan.bytes()) / kMebibyte;
     candidate.spared = 1 - static_cast<double>(plan.group_parameters()) /
                                static_cast<double>(model.parameters->size());

@@ -24,8 +24,8 @@ void run(benchmark::State& state, int part) {
     } else if (part == 1) {
       ghost.add_to_output(stream, x.data(), kept.data(), scales.data(), y.data(), scratch.data());
     } else {
-      ghost.data_gradient(stream, y.data(), kept.data(), scales.data(), x.data(),
-                          Write::Overwrite, scratch.data());
+      ghost.data_gradient(stream, y.data(), kept.data(), scales.data(), x.data(), Write::Overwrite,
+                          scratch.data());
     }
     benchmark::ClobberMemory();
   }

@@ -23,8 +23,12 @@ void run(benchmark::State& state, bool unfolds) {
   set_rates(state, unfold_cost<float>(kShape));
 }
 
-void unfold_float(benchmark::State& state) { run(state, true); }
-void fold_float(benchmark::State& state) { run(state, false); }
+void unfold_float(benchmark::State& state) {
+  run(state, true);
+}
+void fold_float(benchmark::State& state) {
+  run(state, false);
+}
 
 BENCHMARK(unfold_float)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
 BENCHMARK(fold_float)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();

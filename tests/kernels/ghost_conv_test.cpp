@@ -59,8 +59,8 @@ void expect_ghost(const ConvShape& s, int64_t groups) {
   const double terms = static_cast<double>(2 * shape.rows + shape.in + shape.out);
   SameOnEachDevice<T> same_y, same_dx;
   for (const Stream& stream : streams({1, 2})) {
-    SCOPED_TRACE(testing::Message() << groups << " groups, " << to_string(s) << ", "
-                                    << name(stream));
+    SCOPED_TRACE(testing::Message()
+                 << groups << " groups, " << to_string(s) << ", " << name(stream));
     const GhostConv<T> ghost(stream, s, groups);
     auto kept = Roomy<T>::of_bytes(stream, ghost.kept_bytes());
     auto scratch = Roomy<T>::of_bytes(stream, ghost.scratch_bytes());

@@ -99,8 +99,7 @@ TYPED_TEST(GhostTest, DoesWhatTheGradientsWould) {
         EXPECT_TRUE(x.intact() && dy.intact());
         const std::vector<double> found = norms.values();
         for (int64_t g = 0; g < s.groups; ++g) {
-          EXPECT_NEAR(found[g], c.squared_norms[g],
-                      terms * eps_of<T>() * largest(c.squared_norms));
+          EXPECT_NEAR(found[g], c.squared_norms[g], terms * eps_of<T>() * largest(c.squared_norms));
         }
       }
       const Placed<T> x(stream, c.x_then), dy(stream, c.dy_then);
