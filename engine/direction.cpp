@@ -7,11 +7,11 @@
 namespace basin {
 
 void random_direction(const Stream& stream, Arena& direction, uint64_t seed, Purpose purpose,
-                      uint32_t lane) {
+                      uint32_t lane, const double* step) {
   dispatch(direction.dtype(), [&]<class T>(T) {
     for (const LayoutEntry& entry : direction.layout()->entries()) {
-      fill_normal(stream, {seed, purpose, lane, static_cast<uint64_t>(entry.offset)}, entry.size,
-                  direction.as<T>() + entry.offset);
+      fill_normal(stream, {seed, purpose, lane, static_cast<uint64_t>(entry.offset), step},
+                  entry.size, direction.as<T>() + entry.offset);
     }
   });
 }

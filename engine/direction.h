@@ -7,9 +7,10 @@
 
 namespace basin {
 
-// N(0, 1) in every parameter, from the stream (seed, purpose, lane) of random.h.
+// N(0, 1) in every parameter, from the stream (seed, purpose, lane) of random.h; `step`, in the
+// stream's memory, counts lanes on (null: none).
 void random_direction(const Stream& stream, Arena& direction, uint64_t seed, Purpose purpose,
-                      uint32_t lane);
+                      uint32_t lane, const double* step = nullptr);
 
 // Filter normalisation (Li et al. 2018): each filter of a convolution or linear weight (all that
 // leads to one output channel) gets the norm of that filter of `weights`; biases and the norms'

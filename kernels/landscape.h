@@ -64,8 +64,10 @@ struct NormalNumbers {
   Purpose purpose;
   uint32_t lane;
   uint64_t first;
+  const double* step = nullptr;  // in device memory: so many lanes further; null: none
   BASIN_HD double at(int64_t i) const {
-    return normal(philox_at(seed, purpose, lane, first + static_cast<uint64_t>(i)));
+    const uint32_t on = step == nullptr ? 0 : static_cast<uint32_t>(*step);
+    return normal(philox_at(seed, purpose, lane + on, first + static_cast<uint64_t>(i)));
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "optim/random_perturbation.h"
 #include "optim/sam.h"
 #include "optim/sgd.h"
 
@@ -55,7 +56,11 @@ std::unique_ptr<Optimizer> make_optimizer(const Stream& stream, LayoutPtr layout
     BASIN_CHECK(o.sam_steps >= 1, "--sam-steps", "found {}, expected at least 1", o.sam_steps);
     return std::make_unique<Sam>(stream, layout, dtype, o);
   }
-  fail("--optimizer", "found '{}', expected sgd or sam", o.name);
+  if (o.name == "random") {
+    not_negative("--rho", o.rho);
+    return std::make_unique<RandomPerturbation>(stream, layout, dtype, o);
+  }
+  fail("--optimizer", "found '{}', expected sgd, sam or random", o.name);
 }
 
 }  // namespace basin

@@ -22,13 +22,14 @@ struct DescentOptions {
 };
 
 struct OptimizerOptions {
-  std::string name = "sgd";  // sgd, sam
+  std::string name = "sgd";  // sgd, sam, random
   DescentOptions descent;
   double rho = 0.05;
   int sam_steps = 1;         // K: projected ascent steps
   double sam_step_size = 1;  // of one ascent step, in units of rho
   Normalise normalise = Normalise::Yes;
   StatisticsFrom statistics = StatisticsFrom::First;
+  uint64_t seed = 0;  // of random perturbations
 };
 
 class Optimizer {
@@ -39,6 +40,12 @@ class Optimizer {
   void step(Objective& objective, Arena& weights, const double* learning_rate);
   // A step without its descent: returns the gradient that moves the weights.
   virtual const Arena& gradients(Objective& objective, const Arena& weights, StepTracks tracks) = 0;
+
+  // Whether the next steps leave w for their last gradient, as they do at first; else they are
+  // SGD's. Not in a captured step.
+  void set_ascent(bool yes) { ascends_ = yes; }
+  // The next step is number k of the run, from 0: for those that draw random numbers.
+  virtual void start_at(int64_t /*k*/) {}
 
   // Whether its ascent, if it has one, keeps eps between moves.
   virtual KeepEpsilon keeps_epsilon() const { return KeepEpsilon::No; }
@@ -63,6 +70,7 @@ class Optimizer {
   OptimizerOptions options_;
   Arena gradient_, velocity_;
   Buffer rho_;
+  bool ascends_ = true;
 };
 
 // Throws Error(Usage) for an unknown name, rho < 0, …

@@ -48,6 +48,10 @@ Sam::Sam(const Stream& stream, LayoutPtr layout, DType dtype, const OptimizerOpt
       gradient_perturbed_(stream, layout, dtype) {}
 
 const Arena& Sam::gradients(Objective& objective, const Arena& weights, StepTracks tracks) {
+  if (!ascends_) {
+    objective.differentiate(weights, gradient_perturbed_, tracks.first);
+    return gradient_perturbed_;
+  }
   if (objective.groups() > 1) {
     objective.differentiate_perturbed(weights, *this, gradient_perturbed_, tracks);
     return gradient_perturbed_;

@@ -44,6 +44,10 @@ void TrainDisplay::started(const std::string& description) {
   start_ = Clock::now();
 }
 
+void TrainDisplay::warned(const std::string& what) {
+  if (!quiet_) fmt::print(stderr, "basin train: warning: {}\n", what);
+}
+
 void TrainDisplay::step_done(int epoch, int64_t step, int64_t steps, double loss, double accuracy,
                              double learning_rate, double images_per_second) {
   if (quiet_ || !terminal_) return;

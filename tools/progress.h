@@ -22,6 +22,7 @@ class TrainDisplay final : public TrainObserver {
  public:
   TrainDisplay(int epochs, Quiet quiet);
   void started(const std::string& description) override;
+  void warned(const std::string& what) override;
   void step_done(int epoch, int64_t step_in_epoch, int64_t steps_in_epoch, double loss,
                  double accuracy, double learning_rate, double images_per_second) override;
   void epoch_done(const EpochMetrics& metrics) override;

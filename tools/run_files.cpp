@@ -23,18 +23,33 @@ void each_field(Metrics& m, const Field& field) {
   field("learning_rate", m.learning_rate);
   field("images_per_second", m.images_per_second);
   field("seconds", m.seconds);
+  field("validation_loss", m.validation_loss);
+  field("validation_accuracy", m.validation_accuracy);
+  field("clean_accuracy", m.clean_accuracy);
+  field("noisy_accuracy", m.noisy_accuracy);
 }
 
 Json row_of(const EpochMetrics& m) {
   Json row;
-  each_field(m, [&](const char* name, const auto& value) { row[name] = value; });
+  each_field(m, [&]<class V>(const char* name, const V& value) {
+    if constexpr (std::is_same_v<V, std::optional<double>>) {
+      if (value) row[name] = *value;
+    } else {
+      row[name] = value;
+    }
+  });
   return row;
 }
 
 EpochMetrics metrics_of(const Json& row) {
   EpochMetrics m;
-  each_field(m, [&](const char* name, auto& value) {
-    if (row.contains(name) && row[name].is_number()) row[name].get_to(value);
+  each_field(m, [&]<class V>(const char* name, V& value) {
+    if (!row.contains(name) || !row[name].is_number()) return;
+    if constexpr (std::is_same_v<V, std::optional<double>>) {
+      value = row[name].template get<double>();
+    } else {
+      row[name].get_to(value);
+    }
   });
   return m;
 }
@@ -59,6 +74,24 @@ void RunProgress::note_step(int64_t step, double loss, double accuracy) {
   window_loss = window_accuracy = 0;
 }
 
+const EpochMetrics* RunProgress::best() const {
+  const EpochMetrics* best = nullptr;
+  for (const EpochMetrics& m : epochs) {
+    if (!m.validation_accuracy) continue;
+    if (best == nullptr || *m.validation_accuracy > *best->validation_accuracy) best = &m;
+  }
+  return best;
+}
+
+int64_t RunProgress::sam_steps(const TrainOptions& o) const {
+  int64_t steps = 0, before = 0;
+  for (const EpochMetrics& m : epochs) {
+    if (ascends_in(o, m.epoch)) steps += m.step - before;
+    before = m.step;
+  }
+  return steps;
+}
+
 RunFiles::RunFiles(const TrainOptions& options, const Stream& stream)
     : options_(options), stream_(stream) {}
 
@@ -70,8 +103,8 @@ void RunFiles::start(const Model& model, int64_t plan_bytes, const std::string& 
   std::filesystem::create_directories(options_.out, error);
   BASIN_CHECK(!error, "--out", "could not make the folder {}: {}", options_.out, error.message());
   if (!options_.resume) {
-    for (const char* name : {"checkpoint.safetensors", "metrics.jsonl", "progress.jsonl",
-                             "summary.json", "plot.png"}) {
+    for (const char* name : {"checkpoint.safetensors", "best.safetensors", "metrics.jsonl",
+                             "progress.jsonl", "summary.json", "plot.png"}) {
       std::filesystem::remove(path(name), error);
     }
   }
@@ -110,6 +143,14 @@ void RunFiles::save(const RunProgress& progress, TrainState& state) {
       {progress.loss_sum, progress.correct_sum, progress.window_loss, progress.window_accuracy});
   write_rows(progress);
   write_safetensors(path("checkpoint.safetensors"), file);
+}
+
+void RunFiles::save_best(TrainState& state) {
+  TensorFile file;
+  file.metadata["basin"] = identity(options_).dump();
+  put_arena(file, "", stream_, state.weights);
+  if (state.running) put_arena(file, "", stream_, *state.running);
+  write_safetensors(path("best.safetensors"), file);
 }
 
 void RunFiles::load(RunProgress& progress, TrainState& state) {
@@ -172,6 +213,12 @@ void RunFiles::load(RunProgress& progress, TrainState& state) {
 void RunFiles::finish(const RunProgress& progress) {
   const TrainOptions& o = options_;
   Json summary = progress.epochs.empty() ? Json::object() : row_of(progress.epochs.back());
+  if (const EpochMetrics* best = progress.best()) {
+    summary["best_epoch"] = best->epoch;
+    summary["best_validation_accuracy"] = *best->validation_accuracy;
+    summary["test_accuracy_at_best"] = best->test_accuracy;
+  }
+  if (o.step.optimizer.name != "sgd") summary["sam_steps"] = progress.sam_steps(o);
   summary["parameters"] = parameters_;
   summary["plan_bytes"] = plan_bytes_;
   if (!execution_.empty()) summary["microbatch_execution"] = execution_;

@@ -24,6 +24,10 @@ struct RunProgress {
   double window_loss = 0, window_accuracy = 0;
 
   void note_step(int64_t step, double loss, double accuracy);
+  // The first epoch whose validation accuracy none exceeds; null where none was measured.
+  const EpochMetrics* best() const;
+  // On how many steps the optimiser left w.
+  int64_t sam_steps(const TrainOptions& options) const;
 };
 
 class RunFiles {
@@ -34,6 +38,7 @@ class RunFiles {
   // `execution`: how m-SAM's groups are replayed and why, or "".
   void start(const Model& model, int64_t plan_bytes, const std::string& execution);
   void save(const RunProgress& progress, TrainState& state);
+  void save_best(TrainState& state);  // best.safetensors: no more than the network
   // Throws Error(Usage) where the checkpoint is missing, damaged or of another run.
   void load(RunProgress& progress, TrainState& state);
   void finish(const RunProgress& progress);  // summary.json

@@ -61,8 +61,8 @@ void add_optimizer_options(CLI::App& command, OptimizerOptions& o) {
             name, [set](int64_t count) { set(count > 0); }, help)
         ->group("Optimiser");
   };
-  add("--optimizer", o.name, "sgd or sam");
-  add("--rho", o.rho, "SAM's radius")->check(non_negative());
+  add("--optimizer", o.name, "sgd, sam, or random: the gradient at w + a random eps");
+  add("--rho", o.rho, "SAM's radius; the mean one of random")->check(non_negative());
   add("--sam-steps", o.sam_steps, "K projected ascent steps")->check(at_least(1));
   add("--sam-step-size", o.sam_step_size, "of an ascent step, in units of rho")
       ->check(non_negative());

@@ -48,6 +48,14 @@ Command add_train(CLI::App& app) {
   command->add_option("--label-noise", o->label_noise, "the share of training labels made wrong")
       ->check(fraction())
       ->capture_default_str();
+  command
+      ->add_option("--validation", o->validation,
+                   "the share of the training set that is held out: its accuracy is measured, and "
+                   "the best epoch by it kept in best.safetensors")
+      ->check(fraction())
+      ->capture_default_str();
+  command->add_option("--init", o->init,
+                      "a checkpoint whose weights and running statistics the run begins with");
   add_step_options(*command, o->step);
   add_batch_option(*command, o->step);
   add_choice(*command, "--ascent-batch", o->ascent_batch, kAscentBatches,
@@ -58,6 +66,18 @@ Command add_train(CLI::App& app) {
       ->add_option("--ascent-size", o->ascent_size,
                    "examples of an independent batch; 0: as many as of the descent's")
       ->check(at_least(0))
+      ->capture_default_str()
+      ->group("Optimiser");
+  command
+      ->add_option(
+          "--sam-from", o->sam_from,
+          "SAM ascends in the epochs e with from <= e / epochs <= until, and is SGD in the "
+          "others")
+      ->check(fraction())
+      ->capture_default_str()
+      ->group("Optimiser");
+  command->add_option("--sam-until", o->sam_until, "see --sam-from")
+      ->check(fraction())
       ->capture_default_str()
       ->group("Optimiser");
   command->add_option("--epochs", o->epochs, "")->check(at_least(1))->capture_default_str();

@@ -8,6 +8,11 @@ namespace basin {
 
 using Json = nlohmann::ordered_json;
 
+bool ascends_in(const TrainOptions& o, int epoch) {
+  const double passed = static_cast<double>(epoch) / o.epochs;
+  return o.step.optimizer.name != "sgd" && o.sam_from <= passed && passed <= o.sam_until;
+}
+
 Json configuration(const TrainOptions& o) {
   Json c{{"model", o.model}, {"width", o.width}, {"dataset", o.dataset}};
   if (!o.data_dir.empty()) c["data-dir"] = o.data_dir;
@@ -15,9 +20,13 @@ Json configuration(const TrainOptions& o) {
   if (o.test_size > 0) c["test-size"] = o.test_size;
   c["augment"] = o.augment;
   c["label-noise"] = o.label_noise;
+  if (o.validation > 0) c["validation"] = o.validation;
+  if (!o.init.empty()) c["init"] = o.init;
   c.update(configuration(o.step));
   c["ascent-batch"] = choice_name(kAscentBatches, o.ascent_batch);
   c["ascent-size"] = o.ascent_size;
+  if (o.sam_from > 0) c["sam-from"] = o.sam_from;
+  if (o.sam_until < 1) c["sam-until"] = o.sam_until;
   c["epochs"] = o.epochs;
   c["lr"] = o.lr;
   c["schedule"] = o.schedule;

@@ -23,9 +23,13 @@ struct TrainOptions {
   int64_t train_size = 0, test_size = 0;  // 0: all
   bool augment = false;
   double label_noise = 0;
+  double validation = 0;  // the share of the training set that is held out
+  std::string init;       // a checkpoint whose weights and running statistics it begins with
   StepOptions step;
   AscentBatch ascent_batch = AscentBatch::Same;
   int64_t ascent_size = 0;  // examples of an independent one; 0: as many as the batch
+  // SAM ascends in the epochs e with sam_from <= e / epochs <= sam_until; elsewhere it is SGD.
+  double sam_from = 0, sam_until = 1;
   int epochs = 1;
   double lr = 0.1;
   std::string schedule = "piecewise";
@@ -34,6 +38,9 @@ struct TrainOptions {
   std::string out = "out/train";
   bool resume = false;
 };
+
+// Does the optimiser leave w for its last gradient in this epoch, from 1?
+bool ascends_in(const TrainOptions& options, int epoch);
 
 // Every option of `basin train` that shapes the run, by its name on the command line; those that
 // were not given and have no default are left out. config.toml and summary.json hold it.

@@ -54,11 +54,20 @@ ReplayOptions replay_options(const ModelOptions& network, const Model& model,
           .l2 = o.l2};
 }
 
+namespace {
+
+OptimizerOptions seeded(OptimizerOptions options, uint64_t seed) {
+  options.seed = seed;
+  return options;
+}
+
+}  // namespace
+
 TrainState::TrainState(const Stream& stream, const ModelOptions& network, DType dtype,
                        const StepOptions& o, uint64_t seed)
     : model(make_model(network)),
       weights(stream, model.parameters, dtype),
-      optimizer(make_optimizer(stream, model.parameters, dtype, o.optimizer)) {
+      optimizer(make_optimizer(stream, model.parameters, dtype, seeded(o.optimizer, seed))) {
   check_precision(stream, o, dtype);
   initialise(stream, weights, seed);
   if (model.buffers) {

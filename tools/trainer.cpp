@@ -4,7 +4,9 @@
 #include <cmath>
 #include <csignal>
 #include <optional>
+#include <tuple>
 
+#include "engine/checkpoint.h"
 #include "engine/device.h"
 #include "kernels/range.h"
 #include "optim/schedule.h"
@@ -13,6 +15,7 @@
 #include "tools/execution_choice.h"
 #include "tools/run_files.h"
 #include "tools/stopwatch.h"
+#include "tools/training_data.h"
 #include "tools/training_step.h"
 
 namespace basin {
@@ -44,10 +47,10 @@ class SignalWatch {
 class Run {
  public:
   Run(const TrainOptions& o, TrainObserver& observer)
-      : o_(o),
+      : o_(checked(o)),
         observer_(observer),
         stream_(Device::parse(o.device).stream(o.step.threads, o.step.tf32)),
-        data_(load(o)),
+        data_(o),
         network_{.name = o.model,
                  .width = o.width,
                  .classes = data_.train.classes,
@@ -66,7 +69,11 @@ class Run {
 
   TrainResult operator()() {
     RunFiles files(o_, stream_);
-    if (o_.resume) files.load(progress_, state_);
+    if (o_.resume) {
+      files.load(progress_, state_);
+    } else if (!o_.init.empty()) {
+      begin_with(o_.init);
+    }
     const int64_t plan_bytes = state_.replay->bytes();
     files.start(state_.model, plan_bytes, execution_);
     observer_.started(fmt::format(
@@ -76,7 +83,7 @@ class Run {
     for (const std::string& choice : {chunks_, execution_}) {
       if (!choice.empty()) observer_.started(choice);
     }
-    std::optional<Evaluation> evaluate;  // recorded when it is first needed: steps come first
+    warn_of_no_ascent();
     TrainingStep step(stream_, state_, loader_, ascent_ ? &*ascent_ : nullptr);
     const SignalWatch signals;
     TrainResult result;
@@ -91,23 +98,18 @@ class Run {
       }
       const int64_t steps = loader_.batches();
       const double train_seconds = watch.seconds();
-      if (!evaluate) {
-        evaluate.emplace(stream_, state_.model, state_.weights, state_.buffers(), data_.test,
-                         o_.step);
-      }
-      const auto [test_loss, test_accuracy] = (*evaluate)();
-      const EpochMetrics metrics{
+      EpochMetrics metrics{
           .epoch = progress_.epoch,
           .step = progress_.epoch * steps,
           .train_loss = progress_.loss_sum / static_cast<double>(steps),
           .train_accuracy = progress_.correct_sum / static_cast<double>(steps * o_.step.batch),
-          .test_loss = test_loss,
-          .test_accuracy = test_accuracy,
           .learning_rate = rate,
           .images_per_second =
-              static_cast<double>((steps - first_step_) * o_.step.batch) / train_seconds,
-          .seconds = watch.seconds()};
+              static_cast<double>((steps - first_step_) * o_.step.batch) / train_seconds};
+      evaluate(metrics);
+      metrics.seconds = watch.seconds();
       progress_.epochs.push_back(metrics);
+      if (progress_.best() == &progress_.epochs.back()) files.save_best(state_);
       ++progress_.epoch;
       progress_.step_in_epoch = 0;
       progress_.loss_sum = progress_.correct_sum = 0;
@@ -124,15 +126,8 @@ class Run {
     return {.padding = o.augment ? 4 : 0, .flip = o.augment && o.dataset != "mnist"};
   }
 
-  static DatasetPair load(const TrainOptions& o) {
-    DatasetPair data = load_dataset(o.dataset, o.data_dir);
-    if (o.train_size > 0) data.train.take(o.train_size);
-    BASIN_CHECK(o.test_size <= data.test.n, "--test-size",
-                "found {}, expected 1 to the {} examples", o.test_size, data.test.n);
-    if (o.test_size > 0) data.test.take(o.test_size);
-    if (o.label_noise > 0) apply_label_noise(data.train, o.label_noise, o.seed);
-    BASIN_CHECK(o.step.batch >= 1 && o.step.batch <= data.train.n, "--batch",
-                "found {}, expected 1 to the {} training examples", o.step.batch, data.train.n);
+  // What the options must be, whatever the data.
+  static const TrainOptions& checked(const TrainOptions& o) {
     BASIN_CHECK(!o.resume || o.step.chunk != kMeasuredChunk, "--chunk",
                 "found measure with --resume, expected the number in {}/config.toml", o.out);
     BASIN_CHECK(o.step.microbatch <= o.step.batch, "--microbatch",
@@ -140,9 +135,45 @@ class Run {
                 o.step.batch);
     BASIN_CHECK(!o.resume || o.step.execution != ExecutionChoice::Measure, "--microbatch-execution",
                 "found measure with --resume, expected the word in {}/config.toml", o.out);
+    BASIN_CHECK(o.sam_from <= o.sam_until, "--sam-from",
+                "found {}, expected at most --sam-until, {}", o.sam_from, o.sam_until);
     BASIN_CHECK(o.epochs >= 1, "--epochs", "found {}, expected at least 1", o.epochs);
     static_cast<void>(learning_rate(o.schedule, o.lr, 1, o.epochs));  // there is such a schedule
-    return data;
+    return o;
+  }
+
+  // Weights and running statistics, from a file of `basin train` or of PyTorch's names.
+  void begin_with(const std::string& path) {
+    const TensorFile file = read_safetensors(path);
+    get_arena(file, path, "", stream_, state_.weights);
+    if (state_.running) get_arena(file, path, "", stream_, *state_.running);
+  }
+
+  void warn_of_no_ascent() {
+    if (o_.step.optimizer.name == "sgd") return;
+    for (int epoch = 1; epoch <= o_.epochs; ++epoch) {
+      if (ascends_in(o_, epoch)) return;
+    }
+    observer_.warned(
+        fmt::format("--optimizer {} never ascends: no e / {} lies in {} to {} "
+                    "(--sam-from, --sam-until)",
+                    o_.step.optimizer.name, o_.epochs, o_.sam_from, o_.sam_until));
+  }
+
+  // What is measured behind an epoch.
+  void evaluate(EpochMetrics& m) {
+    if (evaluations_.empty()) {  // recorded when they are first needed: steps come first
+      for (const Dataset* data : {&data_.test, &data_.validation, &data_.clean, &data_.noisy}) {
+        evaluations_.emplace_back();
+        if (data->n == 0) continue;
+        evaluations_.back() = std::make_unique<Evaluation>(stream_, state_.model, state_.weights,
+                                                           state_.buffers(), *data, o_.step);
+      }
+    }
+    std::tie(m.test_loss, m.test_accuracy) = (*evaluations_[0])();
+    if (evaluations_[1]) std::tie(m.validation_loss, m.validation_accuracy) = (*evaluations_[1])();
+    if (evaluations_[2]) m.clean_accuracy = (*evaluations_[2])().second;
+    if (evaluations_[3]) m.noisy_accuracy = (*evaluations_[3])().second;
   }
 
   // The rest of the epoch under way; returns the last learning rate. Stops early at a signal.
@@ -156,7 +187,7 @@ class Run {
       rates[i] = learning_rate(o_.schedule, o_.lr, t, o_.epochs);
     }
     first_step_ = progress_.step_in_epoch;
-    step.start_epoch(progress_.epoch, first_step_, rates);
+    step.start_epoch(progress_.epoch, first_step_, rates, ascends_in(o_, progress_.epoch));
     const Stopwatch watch;
     // On CUDA the host looks at some steps at a time, while the device goes on with later ones.
     const int64_t window = stream_.is_cuda() ? RunProgress::kWindow : 1;
@@ -200,12 +231,13 @@ class Run {
   TrainOptions o_;
   TrainObserver& observer_;
   Stream stream_;
-  DatasetPair data_;
+  TrainingData data_;
   ModelOptions network_;
   std::string chunks_, execution_;  // how they were chosen
   TrainState state_;
   Loader loader_;
   std::optional<AscentBatches> ascent_;
+  std::vector<std::unique_ptr<Evaluation>> evaluations_;  // test, validation, clean, noisy
   RunProgress progress_;
   int64_t first_step_ = 0;
 };

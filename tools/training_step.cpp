@@ -59,10 +59,14 @@ TrainingStep::TrainingStep(const Stream& stream, TrainState& state, Loader& load
   // on no images, come before it.
   zero(stream, images_.data(), images_.bytes());
   zero(stream, labels_.data(), labels_.bytes());
-  state.optimizer->gradients(*state.replay, state.weights, {Track::No, Track::No});
   if (ascent != nullptr) ascent->fill();
-  stream.synchronize();
-  graph_ = Graph::capture(stream, [this] { enqueue(); });
+  capture();
+}
+
+void TrainingStep::capture() {
+  state_.optimizer->gradients(*state_.replay, state_.weights, {Track::No, Track::No});
+  stream_.synchronize();
+  graph_ = Graph::capture(stream_, [this] { enqueue(); });
 }
 
 void TrainingStep::enqueue() {
@@ -77,8 +81,15 @@ void TrainingStep::enqueue() {
            state_.replay->result(), reinterpret_cast<StepResult*>(rows_.data()));
 }
 
-void TrainingStep::start_epoch(int epoch, int64_t first, const std::vector<double>& rates) {
+void TrainingStep::start_epoch(int epoch, int64_t first, const std::vector<double>& rates,
+                               bool ascends) {
+  if (ascends != ascends_) {
+    ascends_ = ascends;
+    state_.optimizer->set_ascent(ascends);
+    if (stream_.is_cuda()) capture();
+  }
   loader_.start_epoch(epoch, first);
+  state_.optimizer->start_at((epoch - 1) * loader_.batches() + first);
   copy_to_device(stream_, rates_.data(), rates.data(), rates_.bytes());
   epoch_ = epoch;
   run_ = asked_to_ = first;

@@ -20,8 +20,8 @@ class TrainingStep {
   TrainingStep(const Stream& stream, TrainState& state, Loader& loader,
                AscentBatches* ascent = nullptr);
 
-  // The epoch's learning rates, by step; the next step is `first`.
-  void start_epoch(int epoch, int64_t first, const std::vector<double>& rates);
+  // The epoch's learning rates, by step; the next step is `first`. Whether its steps ascend.
+  void start_epoch(int epoch, int64_t first, const std::vector<double>& rates, bool ascends = true);
   void run();
 
   // Asks what the steps were like that have been put on the stream since the last time; at most
@@ -34,6 +34,7 @@ class TrainingStep {
 
  private:
   void enqueue();
+  void capture();
 
   Stream stream_;
   TrainState& state_;
@@ -51,7 +52,8 @@ class TrainingStep {
   std::vector<Question> questions_;  // kAsked, in turns
   int asked_ = 0;
   int64_t next_question_ = 0, run_ = 0, asked_to_ = 0;  // the last two: steps of the epoch
-  Graph graph_;                                         // on CUDA
+  bool ascends_ = true;
+  Graph graph_;  // on CUDA
 };
 
 }  // namespace basin

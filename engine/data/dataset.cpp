@@ -170,7 +170,7 @@ DatasetPair load_dataset(const std::string& name, const std::string& data_dir) {
        name == "fashion-mnist" ? " or 'apt-get install dataset-fashion-mnist'" : "");
 }
 
-void apply_label_noise(Dataset& data, double p, uint64_t seed) {
+std::vector<int64_t> apply_label_noise(Dataset& data, double p, uint64_t seed) {
   BASIN_CHECK(p >= 0 && p <= 1, "--label-noise", "found {}, expected 0 to 1", p);
   std::vector<int64_t> order(data.n);
   std::iota(order.begin(), order.end(), int64_t{0});
@@ -185,6 +185,9 @@ void apply_label_noise(Dataset& data, double p, uint64_t seed) {
     const auto other = static_cast<int32_t>(bounded(bits, static_cast<uint32_t>(data.classes - 1)));
     label = other < label ? other : other + 1;
   }
+  order.resize(changed);
+  std::sort(order.begin(), order.end());
+  return order;
 }
 
 }  // namespace basin

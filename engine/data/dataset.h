@@ -33,7 +33,8 @@ std::vector<std::string> dataset_folders(const std::string& name, const std::str
 std::string cache_folder(const std::string& name);
 
 // Symmetric label noise (paper: int(n * p) labels in double, each changed to another class
-// uniformly), from Philox(seed, LabelNoise).
-void apply_label_noise(Dataset& data, double p, uint64_t seed);
+// uniformly), from Philox(seed, LabelNoise). Returns the examples whose labels are wrong now, in
+// their order.
+std::vector<int64_t> apply_label_noise(Dataset& data, double p, uint64_t seed);
 
 }  // namespace basin

@@ -2,6 +2,8 @@
 
 #include <bit>
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 namespace basin {
 
@@ -36,6 +38,15 @@ uint32_t NumpyRandom::below(uint32_t bound) {
     value = static_cast<uint32_t>(bits_()) & mask;
   } while (value > most);
   return value;
+}
+
+std::vector<int64_t> NumpyRandom::permutation(int64_t n) {
+  std::vector<int64_t> order(n);
+  std::iota(order.begin(), order.end(), int64_t{0});
+  for (int64_t i = n - 1; i > 0; --i) {
+    std::swap(order[i], order[below(static_cast<uint32_t>(i + 1))]);
+  }
+  return order;
 }
 
 }  // namespace basin

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <random>
+#include <vector>
 
 namespace basin {
 
@@ -19,6 +20,8 @@ class NumpyRandom {
   // 0 to bound - 1, bound >= 1: randint(bound). The bits that it takes are masked, and drawn again
   // while they exceed.
   uint32_t below(uint32_t bound);
+  // 0 to n - 1 shuffled, n < 2^32: permutation(n).
+  std::vector<int64_t> permutation(int64_t n);
 
  private:
   std::mt19937 bits_;

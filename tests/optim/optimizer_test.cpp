@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "kernels/random.h"
 #include "optim/sam.h"
 
 namespace basin {
@@ -95,6 +96,52 @@ TEST(Optimizer, TenStepsOfEveryForm) {
       }
     }
   }
+}
+
+// Each step's eps is rho / sqrt(5) times five normal numbers of its own.
+TEST(RandomPerturbation, TakesEachGradientAtAnotherPoint) {
+  Fixture f;
+  OptimizerOptions o;
+  o.name = "random";
+  o.rho = 0.3;
+  o.seed = 11;
+  o.descent.momentum = 0;
+  const auto optimizer = f.make(o);
+  std::vector<double> w = f.start;
+  const auto step = [&](int k, bool ascends) {
+    optimizer->set_ascent(ascends);
+    optimizer->step(f.objective, f.w, &kRate);
+    for (int i = 0; i < 5; ++i) {
+      const double xi = normal(philox_at(11, Purpose::Perturb, k, i));
+      const double eps = ascends ? 0.3 / std::sqrt(5.0) * xi : 0;
+      w[i] -= kRate * f.objective.a[i] * (w[i] + eps);
+      ASSERT_NEAR(f.weights()[i], w[i], 1e-13) << "step " << k;
+      if (!ascends) continue;
+      Arena found(f.stream, f.layout, DType::Float64);
+      optimizer->epsilon(found);
+      EXPECT_NEAR(found.as<double>()[i], eps, 1e-15);
+    }
+  };
+  for (int k = 0; k < 3; ++k) step(k, true);
+  step(3, false);
+  optimizer->start_at(7);
+  step(7, true);
+}
+
+TEST(Sam, WithoutItsAscentItIsSgd) {
+  Fixture f, g;
+  OptimizerOptions o;
+  o.name = "sam";
+  const auto sam = f.make(o);
+  sam->set_ascent(false);
+  o.name = "sgd";
+  const auto sgd = g.make(o);
+  for (int k = 0; k < 3; ++k) {
+    sam->step(f.objective, f.w, &kRate);
+    sgd->step(g.objective, g.w, &kRate);
+    EXPECT_EQ(f.weights(), g.weights());
+  }
+  EXPECT_EQ(f.objective.tracks.size(), 3u);
 }
 
 TEST(Sam, KStepsStayInTheBallAndMatchThePaper) {

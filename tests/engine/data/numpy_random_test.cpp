@@ -29,6 +29,17 @@ TEST(NumpyRandom, GaussiansComeInPairs) {
   EXPECT_EQ(random.uniform(), 0.2975346065444723);
 }
 
+// The order of understanding-sam's validation images for seed 0: permutation(50000).
+TEST(NumpyRandom, Permutations) {
+  const std::vector<int64_t> order = NumpyRandom(0).permutation(50000);
+  const std::vector<int64_t> first{11841, 19602, 45519, 25747, 42642, 31902, 30346, 12363};
+  EXPECT_EQ(std::vector<int64_t>(order.begin(), order.begin() + 8), first);
+  std::vector<int64_t> sorted = order;
+  std::sort(sorted.begin(), sorted.end());
+  for (int64_t i = 0; i < 50000; ++i) ASSERT_EQ(sorted[i], i);
+  EXPECT_EQ(NumpyRandom(3).permutation(1), std::vector<int64_t>{0});
+}
+
 TEST(NumpyRandom, IntegersBelowABound) {
   NumpyRandom random(0);
   for (const uint32_t expected : {12U, 15U, 0U, 3U, 3U, 7U, 9U, 19U, 18U, 4U, 6U, 12U})

@@ -21,6 +21,7 @@ std::string idx(uint32_t magic, uint32_t n, uint32_t side) {
 
 struct Silent final : TrainObserver {
   void started(const std::string&) override {}
+  void warned(const std::string&) override {}
   void step_done(int, int64_t, int64_t, double, double, double, double) override {}
   void epoch_done(const EpochMetrics&) override {}
 };
