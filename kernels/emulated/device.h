@@ -23,7 +23,6 @@ namespace basin::emulated {
 
 // Few, and an odd number: a grid then has more work than threads.
 inline constexpr int kMultiprocessors = 3;
-inline constexpr int kMaxThreads = 1024;  // of a block
 
 // What the host has asked of the device so far.
 struct Counts {

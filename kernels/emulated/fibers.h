@@ -13,6 +13,8 @@
 
 namespace basin::emulated {
 
+inline constexpr int kMaxThreads = 1024;  // of a block
+
 // Where in the text a barrier or shuffle stands.
 struct Place {
   const char* file;
@@ -22,8 +24,8 @@ struct Place {
 // Where the threads of a block meet. Fault(LaunchFailure) where they diverge: not every thread
 // comes, or not to the same place in the text.
 struct Meeting {
-  int64_t rank, blocks;
-  int threads;
+  int64_t rank = 0, blocks = 0;
+  int threads = 0;
 
   virtual void sync(int thread, const Place& where) = 0;
   // The bits of the thread of this warp whose rank differs by `mask`.
@@ -31,8 +33,7 @@ struct Meeting {
                            const Place& where) = 0;
 
  protected:
-  Meeting(int64_t rank, int64_t blocks, int threads)
-      : rank(rank), blocks(blocks), threads(threads) {}
+  Meeting() = default;
   ~Meeting() = default;
 };
 
@@ -62,7 +63,7 @@ class FiberBlock {
 };
 static_assert(IsBlock<FiberBlock>);
 
-// Runs blocks one after the other; keeps the stacks of the fibers.
+// Runs blocks one after the other; keeps the fibers.
 class BlockRunner {
  public:
   BlockRunner();
@@ -73,8 +74,8 @@ class BlockRunner {
            const std::function<void(FiberBlock&)>& body);
 
  private:
-  struct Stacks;
-  std::unique_ptr<Stacks> stacks_;
+  class Team;
+  std::unique_ptr<Team> team_;
 };
 
 }  // namespace basin::emulated

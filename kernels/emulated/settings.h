@@ -21,11 +21,20 @@ struct Settings {
 class Order {
  public:
   explicit Order(uint64_t seed) : seed_(seed) {}
-  uint32_t bits() { return philox_at(seed_, Purpose::Test, 0, index_++).value[0]; }
-  uint32_t below(uint32_t n) { return bounded(philox_at(seed_, Purpose::Test, 0, index_++), n); }
+  // Of [0, n): a choice is made at every step of every thread, so a number serves four, and the
+  // multiples of 2^32 / n are not evened out.
+  uint32_t below(uint32_t n) {
+    if (left_ == 0) {
+      numbers_ = philox_at(seed_, Purpose::Test, 0, index_++);
+      left_ = 4;
+    }
+    return static_cast<uint32_t>(uint64_t{numbers_.value[--left_]} * n >> 32);
+  }
 
  private:
   uint64_t seed_, index_ = 0;
+  Philox4 numbers_{};
+  int left_ = 0;
 };
 
 }  // namespace basin::emulated
