@@ -205,9 +205,9 @@ int run_step(Options& o, const CommonOptions& common) {
 }  // namespace
 
 Command add_bench(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("bench", "Measures what a training step costs");
+  CLI::App* command = add_command(app, "bench", "Measures what a training step costs");
   command->require_subcommand(1);
-  CLI::App* step = command->add_subcommand("step", "One step and its parts, beside PyTorch's");
+  CLI::App* step = add_command(*command, "step", "One step and its parts, beside PyTorch's");
   auto o = std::make_shared<Options>();
   o->step.optimizer.name = "sgd,sam";
   auto common = std::make_shared<CommonOptions>();
@@ -228,8 +228,8 @@ Command add_bench(CLI::App& app) {
       "venv/bin/python");
   const auto [scaling, run_scaling] = add_scaling_bench(*command);
   const auto [microbatch, run_microbatch] = add_microbatch_bench(*command);
-  CLI::App* kernels = command->add_subcommand(
-      "kernels", "Every kernel alone, beside what the machine can do at most");
+  CLI::App* kernels = add_command(*command, "kernels",
+                                  "Every kernel alone, beside what the machine can do at most");
   auto k = std::make_shared<KernelBenchOptions>();
   kernels->add_option("--filter", k->filter, "a regular expression on the kernels' names")
       ->capture_default_str();

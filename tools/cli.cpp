@@ -156,6 +156,10 @@ CLI::Option* add_radii(CLI::App& command, const std::string& name, std::vector<d
   return add_list(command, name, values, complaint, help);
 }
 
+CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& help) {
+  return parent.add_subcommand(name, help);
+}
+
 void add_common_options(CLI::App& command, CommonOptions& o) {
   const std::string group = "Common";
   o.threads = omp_get_num_procs();

@@ -1,12 +1,14 @@
-// What every subcommand of `basin` shares: options, their validation, TOML files, exit codes.
+// What every subcommand of `basin` shares: options, their validation, TOML files, exit codes. For
+// the files that define options: CLI11 is much to compile, so other headers only name CLI::App.
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "tools/choices.h"
 
 namespace basin {
 
@@ -33,16 +35,8 @@ CLI::Validator fraction();  // 0 to 1
 CLI::Validator one_of(const std::vector<std::string>& words);
 CLI::Validator picture();  // a file name that ends in .png or .svg
 
-// The words of an option, and what each stands for.
-template <class Value>
-using Choices = std::vector<std::pair<std::string, Value>>;
-
-template <class Value>
-const std::string& choice_name(const Choices<Value>& choices, Value value) {
-  return std::find_if(choices.begin(), choices.end(),
-                      [&](const auto& choice) { return choice.second == value; })
-      ->first;
-}
+// A subcommand of `parent`: a call to here, as what CLI11 makes of one is half of its text.
+CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& help);
 
 // An option that takes one word of `choices`, which its help lists.
 template <class Value>

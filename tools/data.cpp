@@ -81,20 +81,20 @@ int verify(const DataOptions& o) {
 }  // namespace
 
 Command add_data(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("data",
-                                         "Lists data sets, fetches and checks them. A data set is "
-                                         "searched in --data-dir if given, else in the\nuser's "
-                                         "cache, then where Debian's packages put it; training "
-                                         "never fetches anything.");
+  CLI::App* command = add_command(app, "data",
+                                  "Lists data sets, fetches and checks them. A data set is "
+                                  "searched in --data-dir if given, else in the\nuser's "
+                                  "cache, then where Debian's packages put it; training "
+                                  "never fetches anything.");
   command->require_subcommand(1);
   auto o = std::make_shared<DataOptions>();
-  CLI::App* list_command = command->add_subcommand("list", "Names, and where each lies");
-  CLI::App* fetch_command = command->add_subcommand(
-      "fetch", "Downloads a data set to the cache; sizes and sums are checked first");
+  CLI::App* list_command = add_command(*command, "list", "Names, and where each lies");
+  CLI::App* fetch_command = add_command(
+      *command, "fetch", "Downloads a data set to the cache; sizes and sums are checked first");
   fetch_command->add_option("name", o->name, "the data set")->required();
   fetch_command->add_option("--data-dir", o->data_dir, "the folder to put it in")->type_name("DIR");
   CLI::App* verify_command =
-      command->add_subcommand("verify", "Checks sizes and sums, and reads every file");
+      add_command(*command, "verify", "Checks sizes and sums, and reads every file");
   verify_command->add_option("name", o->name, "the data set (else all that are here)");
   verify_command->add_option("--data-dir", o->data_dir, "the only folder to search")
       ->type_name("DIR");

@@ -62,8 +62,8 @@ int run(const Options& o, const CommonOptions& common) {
 }  // namespace
 
 Command add_info(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
-      "info",
+  CLI::App* command = add_command(
+      app, "info",
       "Shows devices, libraries, data sets and models. Says which vector instructions the CPU "
       "kernels\n"
       "take here (BASIN_ISA=base|avx2|avx512 caps them), or why there is no CUDA device.");

@@ -237,8 +237,8 @@ int run(Options& o, const CommonOptions& common) {
 }  // namespace
 
 std::pair<CLI::App*, Command> add_microbatch_bench(CLI::App& bench) {
-  CLI::App* command = bench.add_subcommand(
-      "microbatch", "What m-SAM costs, from groups of half the batch down to one example");
+  CLI::App* command = add_command(
+      bench, "microbatch", "What m-SAM costs, from groups of half the batch down to one example");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   add_network_options(*command, o->model, o->width);

@@ -77,8 +77,8 @@ Example:
 }  // namespace
 
 Command add_profile(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
-      "profile", "Shows one training step op by op: a table, a roofline, a timeline");
+  CLI::App* command = add_command(
+      app, "profile", "Shows one training step op by op: a table, a roofline, a timeline");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   add_network_options(*command, o->model, o->width);

@@ -220,8 +220,8 @@ std::vector<int64_t> doublings_to(int64_t most) {
 }  // namespace
 
 std::pair<CLI::App*, Command> add_scaling_bench(CLI::App& bench) {
-  CLI::App* command = bench.add_subcommand(
-      "scaling", "How a step's cost grows with batch, width, parameters and threads");
+  CLI::App* command = add_command(
+      bench, "scaling", "How a step's cost grows with batch, width, parameters and threads");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   o->step.optimizer.name = "sam";

@@ -193,8 +193,8 @@ void add_ascent_options(CLI::App& command, AscentOptions& o) {
 }  // namespace
 
 Command add_sharpness(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
-      "sharpness", "How much a checkpoint's loss can grow nearby, for batches of m examples");
+  CLI::App* command = add_command(
+      app, "sharpness", "How much a checkpoint's loss can grow nearby, for batches of m examples");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   command->add_option("--checkpoint", o->checkpoint, "what `basin train` has written")

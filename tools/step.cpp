@@ -210,7 +210,7 @@ int run(const Options& o, const CommonOptions& common) {
 
 Command add_step(CLI::App& app) {
   CLI::App* command =
-      app.add_subcommand("step", "Take one training step on a batch from a file, and write it all");
+      add_command(app, "step", "Take one training step on a batch from a file, and write it all");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   command

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/cli.h"
+
 namespace basin {
 namespace {
 

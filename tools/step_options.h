@@ -5,7 +5,11 @@
 
 #include "engine/tape.h"
 #include "optim/optimizer.h"
-#include "tools/cli.h"
+#include "tools/choices.h"
+
+namespace CLI {
+class App;
+}
 
 namespace basin {
 

@@ -174,8 +174,8 @@ int run(const Options& given, const CommonOptions& common) {
 }  // namespace
 
 Command add_surface(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
-      "surface", "The loss between two checkpoints, or in a random plane around one");
+  CLI::App* command = add_command(
+      app, "surface", "The loss between two checkpoints, or in a random plane around one");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   command

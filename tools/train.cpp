@@ -34,7 +34,7 @@ int run(TrainOptions& o, const CommonOptions& common) {
 }  // namespace
 
 Command add_train(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("train", "Train a network with SGD or SAM");
+  CLI::App* command = add_command(app, "train", "Train a network with SGD or SAM");
   auto o = std::make_shared<TrainOptions>();
   auto common = std::make_shared<CommonOptions>();
   add_network_options(*command, o->model, o->width);

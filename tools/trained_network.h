@@ -1,13 +1,16 @@
 // A network that `basin train` has written, and the data that it is looked at on.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
 #include "engine/data/dataset.h"
 #include "models/model.h"
+
+namespace CLI {
+class App;
+}
 
 namespace basin {
 
