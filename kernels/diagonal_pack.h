@@ -153,7 +153,7 @@ class DiagonalPack {
     });
   }
 
-  // The gradients of u and v, each divided by its norm, if neither norm is 0.
+  // The gradients of u and v, each divided by its norm, if neither norm is 0. (g_ is n times g.)
   void descend_normalised() {
     V norm_u, norm_v;
     over_coordinates(p_.by_example, r_, [&](int64_t o, const V& g) {
@@ -165,8 +165,8 @@ class DiagonalPack {
     total<Lanes, T, W>(moved_v_, coordinates_, norm_v);
     for (int l = 0; l < W; ++l) {
       const bool none = !(norm_u[l] > 0 && norm_v[l] > 0);
-      norm_u[l] = none ? T(1) : std::sqrt(norm_u[l]);
-      norm_v[l] = none ? T(1) : std::sqrt(norm_v[l]);
+      norm_u[l] = none ? static_cast<T>(p_.n) : std::sqrt(norm_u[l]);
+      norm_v[l] = none ? static_cast<T>(p_.n) : std::sqrt(norm_v[l]);
     }
     for (int64_t o = 0; o < coordinates_; ++o) {
       V &u = vec(u_, o), &v = vec(v_, o);

@@ -73,5 +73,6 @@ Command add_bench(CLI::App& app);
 Command add_profile(CLI::App& app);
 Command add_surface(CLI::App& app);
 Command add_sharpness(CLI::App& app);
+Command add_diag(CLI::App& app);
 
 }  // namespace basin

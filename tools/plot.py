@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Pictures of Basin's result files: `plot.py run METRICS.jsonl --out plot.png`, `plot.py step B.json …`,
 `plot.py roofline P.json`, `plot.py scaling S.json`, `plot.py microbatch M.json`, `plot.py surface S.json`,
-`plot.py sharpness S.json`."""
+`plot.py sharpness S.json`, `plot.py diag SUMMARY.json`."""
 import argparse
 import json
 import os
 import sys
 
 from plot_common import BLUE, ORANGE, plt, read_json, save
+from plot_diag import plot_diag
 from plot_microbatch import plot_microbatch
 from plot_roofline import plot_roofline
 from plot_scaling import plot_scaling
@@ -158,6 +159,10 @@ def main():
     sharpness.add_argument("sharpness", help="sharpness.json of `basin sharpness`")
     sharpness.add_argument("--out", required=True, help="the PNG or SVG to write")
     sharpness.set_defaults(draw=plot_sharpness)
+    diag = commands.add_parser("diag", help="a run or a sweep of diagonal linear networks")
+    diag.add_argument("summary", help="summary.json of `basin diag`, curves.csv beside it")
+    diag.add_argument("--out", required=True, help="the PNG or SVG to write")
+    diag.set_defaults(draw=plot_diag)
     args = parser.parse_args()
     args.draw(args)
 

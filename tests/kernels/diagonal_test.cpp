@@ -155,6 +155,25 @@ TEST(Diagonal, TheIdentitiesOfAStep) {
   }
 }
 
+// From v = 0 the gradient of u is 0, and has no norm to be divided by: a plain step.
+TYPED_TEST(DiagonalTest, ANormOfZeroDividesNothing) {
+  using T = TypeParam;
+  const RandomProblem p(20, 30, 0, 13);
+  for (const Stream& stream : streams({1})) {
+    for (const size_t m : {1, 16}) {  // alone, and in lanes
+      PlacedRun<T> run(p, stream, std::vector<DiagonalTrajectory>(m, all_algorithms()[3]));
+      for (int64_t i = 0; i < run.v.size(); ++i) run.v.set(i, 0);
+      const std::vector<T> u = run.u.values();
+      ReferenceTrajectory r(p, run.each[0], Vec(u.begin(), u.begin() + 30), Vec(30, 0.0));
+      run.run(2);
+      for (int i = 0; i < 2; ++i) r.step(0, run.each[0].gamma);
+      const std::vector<T> after_u = run.u.values(), after_v = run.v.values();
+      EXPECT_TRUE(all_close(std::vector<T>(after_u.begin(), after_u.begin() + 30), r.u, 200, 1));
+      EXPECT_TRUE(all_close(std::vector<T>(after_v.begin(), after_v.begin() + 30), r.v, 200, 1));
+    }
+  }
+}
+
 // Side by side in vector lanes, with 1 thread or 2, at any number of trajectories: the bytes of
 // each alone.
 TYPED_TEST(DiagonalTest, ASweepIsItsTrajectories) {
