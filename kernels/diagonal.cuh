@@ -25,7 +25,7 @@ BASIN_HD int64_t diagonal_board(int64_t n, int64_t d) {
 template <class T, int kPool, int kThreads>
 struct DiagonalBody {
   static constexpr int kMaxThreads = kThreads;
-  static constexpr int kResidentBlocks = 512 / kThreads;  // 128 registers a thread
+  static constexpr int kResidentBlocks = 384 / kThreads;  // 168 registers a thread
   struct Shared {
     T pool[kPool];
     double partial[kMaxWarps];

@@ -100,7 +100,7 @@ constexpr int64_t diagonal_step_flops(const DiagonalTrajectory& one, int64_t n, 
 }
 
 // The greatest n and d of a CUDA stream; a CPU has no limit.
-inline constexpr int64_t kDiagonalCudaSide = 512;
+inline constexpr int64_t kDiagonalCudaSide = 384;
 
 // Elements of T that diagonal_run() needs as scratch on the stream (0 on CUDA).
 template <class T>
