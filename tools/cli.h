@@ -74,5 +74,6 @@ Command add_profile(CLI::App& app);
 Command add_surface(CLI::App& app);
 Command add_sharpness(CLI::App& app);
 Command add_diag(CLI::App& app);
+Command add_reproduce(CLI::App& app);
 
 }  // namespace basin

@@ -6,6 +6,7 @@
 #include "kernels/simd.h"
 #include "kernels/stream.h"
 #include "models/model.h"
+#include "tools/cli.h"
 #include "tools/execution_choice.h"
 #include "tools/versions.h"
 

@@ -10,13 +10,17 @@
 
 namespace basin {
 
-std::string run_plot(const std::vector<std::string>& arguments) {
+bool run_python(const std::string& script, const std::vector<std::string>& arguments) {
   // Debian's own interpreter has Debian's matplotlib; another one found first may not.
   const std::string python =
       std::filesystem::exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
-  std::vector<std::string> words{python, tools_folder() + "/plot.py"};
+  std::vector<std::string> words{python, tools_folder() + "/" + script};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  if (run_silently(words)) return "";
+  return run_silently(words);
+}
+
+std::string run_plot(const std::vector<std::string>& arguments) {
+  if (run_python("plot.py", arguments)) return "";
   return "no picture: python3 with matplotlib (python3-matplotlib) draws it, and did not run";
 }
 

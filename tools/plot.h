@@ -6,6 +6,9 @@
 
 namespace basin {
 
+// Runs `python3 tools/SCRIPT arguments…` and waits; whether it ended well.
+bool run_python(const std::string& script, const std::vector<std::string>& arguments);
+
 // Runs `python3 tools/plot.py arguments…` and waits. Returns "" or, in a line, why there is no
 // picture: a run does not fail for it.
 std::string run_plot(const std::vector<std::string>& arguments);

@@ -33,8 +33,8 @@ TrainingData::TrainingData(const TrainOptions& o) {
     if (!std::binary_search(wrong.begin(), wrong.end(), i)) right.push_back(i);
   }
   const auto first = [&](const std::vector<int64_t>& which) {
-    return subset(train, std::span(which).first(
-                             std::min(which.size(), static_cast<size_t>(kLookedAt))));
+    return subset(train,
+                  std::span(which).first(std::min(which.size(), static_cast<size_t>(kLookedAt))));
   };
   clean = first(right);
   noisy = first(wrong);

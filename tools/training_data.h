@@ -11,8 +11,9 @@ struct TrainingData {
   explicit TrainingData(const TrainOptions& options);
 
   Dataset train, test;
-  Dataset validation;    // none: n = 0
-  Dataset clean, noisy;  // with label noise, the first examples of train with right and wrong labels
+  Dataset validation;  // none: n = 0
+  Dataset clean,
+      noisy;  // with label noise, the first examples of train with right and wrong labels
 };
 
 }  // namespace basin

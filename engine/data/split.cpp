@@ -33,8 +33,8 @@ Dataset take_validation(Dataset& data, double share, uint64_t seed) {
               seed);
   const auto taken = static_cast<int64_t>(static_cast<double>(data.n) * share);
   BASIN_CHECK(taken >= 1 && taken < data.n, "--validation",
-              "found {} of {} examples, expected a share that leaves both parts at least one", share,
-              data.n);
+              "found {} of {} examples, expected a share that leaves both parts at least one",
+              share, data.n);
   std::vector<int64_t> order = NumpyRandom(static_cast<uint32_t>(seed)).permutation(data.n);
   const std::span<const int64_t> all = order;
   Dataset validation = subset(data, all.first(taken));

@@ -29,21 +29,23 @@ std::vector<Json> rows_of(const std::string& run) {
   for (std::string line; std::getline(text, line);) rows.push_back(Json::parse(line));
   return rows;
 }
-Json summary_of(const std::string& run) { return Json::parse(bytes_of(run + "/summary.json")); }
+Json summary_of(const std::string& run) {
+  return Json::parse(bytes_of(run + "/summary.json"));
+}
 
 TEST(Protocol, HeldOutExamplesAndWrongLabels) {
   const Folder folder;
   const std::string run = folder.file("run");
-  expect_success(small_training(run, "mlp") + Words{"--validation", "0.25", "--label-noise", "0.5",
-                                                    "--lr", "0.01"});
+  expect_success(small_training(run, "mlp") +
+                 Words{"--validation", "0.25", "--label-noise", "0.5", "--lr", "0.01"});
   const std::vector<Json> rows = rows_of(run);
   ASSERT_EQ(rows.size(), 2u);
   double best = -1;
   int64_t best_epoch = 0;
   for (const Json& row : rows) {
     EXPECT_EQ(row["step"], row["epoch"].get<int64_t>() * 6);  // 192 examples, batches of 32
-    for (const char* name : {"validation_loss", "validation_accuracy", "clean_accuracy",
-                             "noisy_accuracy"}) {
+    for (const char* name :
+         {"validation_loss", "validation_accuracy", "clean_accuracy", "noisy_accuracy"}) {
       EXPECT_TRUE(row[name].is_number()) << name;
     }
     EXPECT_LE(row["clean_accuracy"], 1.0);

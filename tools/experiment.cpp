@@ -1,0 +1,158 @@
+#include "tools/experiment.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "engine/io/file.h"
+#include "kernels/error.h"
+#include "tools/process.h"
+#include "tools/usage.h"
+
+namespace basin {
+namespace {
+
+using Variables = std::map<std::string, std::string>;
+
+std::string folder() {
+  return tools_folder() + "/reproduce";
+}
+
+// A file's table, with the place of each of its values for messages.
+class Reader {
+ public:
+  explicit Reader(const std::string& file) : file_(file) {
+    try {
+      root_ = toml::parse(read_text_file(file));
+    } catch (const toml::parse_error& e) {
+      fail(file, "line {}, column {}: {}", e.source().begin.line, e.source().begin.column,
+           e.description());
+    }
+  }
+  const toml::table& root() const { return root_; }
+  std::string at(const toml::node& node, const std::string& key) const {
+    return fmt::format("{}: line {}: {}", file_, node.source().begin.line, key);
+  }
+  std::string text(const toml::table& table, const char* key) const {
+    const toml::node* node = table.get(key);
+    BASIN_CHECK(node != nullptr, at(table, key), "found none, expected text in quotes");
+    const auto value = node->value_exact<std::string>();
+    BASIN_CHECK(value.has_value(), at(*node, key), "found another value, expected text in quotes");
+    return *value;
+  }
+  // None: "".
+  std::vector<std::string> texts(const toml::table& table, const char* key) const {
+    const toml::node* node = table.get(key);
+    if (node == nullptr) return {""};
+    const toml::array* array = node->as_array();
+    BASIN_CHECK(array != nullptr && !array->empty(), at(*node, key),
+                "found another value, expected a list of texts");
+    std::vector<std::string> all;
+    for (const toml::node& item : *array) {
+      const auto value = item.value_exact<std::string>();
+      BASIN_CHECK(value.has_value(), at(item, key), "found another value, expected text in quotes");
+      all.push_back(*value);
+    }
+    return all;
+  }
+
+ private:
+  std::string file_;
+  toml::table root_;
+};
+
+// "$name" by its value, and "{}" by `value`.
+std::string filled(std::string text, const Variables& variables, const std::string& value,
+                   const std::string& where) {
+  for (size_t at = 0; (at = text.find('$', at)) != std::string::npos;) {
+    size_t end = at + 1;
+    while (end < text.size() && (std::isalnum(text[end]) != 0 || text[end] == '_')) ++end;
+    const std::string name = text.substr(at + 1, end - at - 1);
+    const auto found = variables.find(name);
+    BASIN_CHECK(found != variables.end(), where, "found ${}, which no scale sets", name);
+    text.replace(at, end - at, found->second);  // which may hold variables itself
+  }
+  for (size_t at = 0; (at = text.find("{}", at)) != std::string::npos; at += value.size()) {
+    text.replace(at, 2, value);
+  }
+  return text;
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+Variables variables_of(const Reader& file, const std::string& scale, const Variables& given) {
+  Variables all;
+  if (const toml::node* scales = file.root().get("scale")) {
+    const toml::table* table = scales->as_table();
+    const toml::node* node = table == nullptr ? nullptr : table->get(scale);
+    BASIN_CHECK(node != nullptr && node->is_table(), file.at(*scales, "scale"),
+                "found no [scale.{}]", scale);
+    for (const auto& [key, value] : *node->as_table()) {
+      all[std::string(key.str())] = file.text(*node->as_table(), std::string(key.str()).c_str());
+    }
+  }
+  for (const auto& [name, value] : given) {
+    if (all.contains(name)) all[name] = value;
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::string> experiment_names() {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder(), error)) {
+    if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string experiment_file(const std::string& name) {
+  if (name.ends_with(".toml")) return name;
+  const std::vector<std::string> names = experiment_names();
+  BASIN_CHECK(std::find(names.begin(), names.end(), name) != names.end(), "NAME",
+              "found no experiment '{}'{}: --list shows them", name, suggestion(name, names));
+  return folder() + "/" + name + ".toml";
+}
+
+Experiment read_experiment(const std::string& path, const std::string& scale,
+                           const Variables& given) {
+  const Reader file(path);
+  const Variables variables = variables_of(file, scale, given);
+  Experiment experiment{.name = std::filesystem::path(path).stem().string(),
+                        .title = file.text(file.root(), "title"),
+                        .source = file.text(file.root(), "source"),
+                        .serial = file.root()["serial"].value_or(false),
+                        .runs = {}};
+  const toml::array* runs = file.root()["run"].as_array();
+  BASIN_CHECK(runs != nullptr && runs->is_array_of_tables(), path,
+              "found no [[run]], expected at least one");
+  std::set<std::string> names;
+  for (const toml::node& node : *runs) {
+    const toml::table& run = *node.as_table();
+    for (const std::string& value : file.texts(run, "over")) {
+      const std::string where = file.at(run, "run");
+      const std::string name = filled(file.text(run, "name"), variables, value, where);
+      BASIN_CHECK(!name.empty() && name.find_first_of("/ ") == std::string::npos, where,
+                  "found the name '{}', expected one of a folder", name);
+      BASIN_CHECK(names.insert(name).second, where, "found the name '{}' for the second time", name);
+      // A run may name another's files: $runs is where they lie.
+      experiment.runs.push_back(
+          {name, words_of(filled(file.text(run, "command"), variables, value, where))});
+    }
+  }
+  return experiment;
+}
+
+}  // namespace basin

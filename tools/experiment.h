@@ -1,0 +1,30 @@
+// An experiment of the paper as a TOML file says it (tools/reproduce/README.md): what to run.
+// What to draw and to compare is read by reproduce.py.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace basin {
+
+struct Experiment {
+  struct Run {
+    std::string name;                // of its folder
+    std::vector<std::string> words;  // of `basin`, without --out
+  };
+  std::string name, title, source;
+  bool serial = false;  // a run at a time, with all threads; else each has one, and many run at once
+  std::vector<Run> runs;
+};
+
+// The experiments that come with Basin, by their names.
+std::vector<std::string> experiment_names();
+// The file of NAME, or NAME itself where it ends in .toml. Error(Usage) where there is none.
+std::string experiment_file(const std::string& name);
+// At a scale ("small", "paper"), with some of its variables set otherwise. Error(Usage) with file
+// and line where it is not as it should be.
+Experiment read_experiment(const std::string& file, const std::string& scale,
+                           const std::map<std::string, std::string>& variables);
+
+}  // namespace basin

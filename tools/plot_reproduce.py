@@ -1,0 +1,79 @@
+"""The figure of an experiment: panels of curves, points and levels."""
+from plot_common import plt
+
+# Told apart by colour-blind readers too (Okabe and Ito).
+COLOURS = {"blue": "#0072B2", "orange": "#D55E00", "green": "#009E73", "pink": "#CC79A7", "yellow": "#E69F00",
+           "sky": "#56B4E9", "black": "#000000", "silver": "#8A8A8A", "red": "#B2182B"}
+CYCLE = ("blue", "orange", "green", "pink", "yellow", "sky", "black", "silver")
+
+
+def pairs(rows, x, y, column):
+    found = [(column(row, x), column(row, y)) for row in rows]
+    return [list(values) for values in zip(*[p for p in found if None not in p])] or [[], []]
+
+
+def draw_series(axis, experiment, panel, series, colour, column):
+    """One entry of [[panel.series]]: a curve a run, a point a run, or a level."""
+    over = series.get("over", [""])
+    kind = series.get("kind", "curve")
+    style = {"linestyle": series.get("line", "-"), "color": COLOURS[colour], "linewidth": 1.6}
+    label = experiment.text(series.get("label", ""))
+    if kind == "points":
+        points = [(float(value), experiment.value(series, value)) for value in over]
+        shown = [p for p in points if p[1] is not None]
+        axis.plot(*zip(*shown), marker=series.get("marker", "o"), markersize=5, label=label, **style)
+        lost = [x for x, y in points if y is None]
+        if lost:
+            axis.plot(lost, [0.97] * len(lost), "x", color=COLOURS[colour], clip_on=False,
+                      transform=axis.get_xaxis_transform(), label=f"{label}: diverged")
+    elif kind == "level":
+        axis.axhline(experiment.value(series, over[0]), label=label, **style)
+    elif kind == "mark":
+        row = series.get("row", -1)
+        x, y = pairs(experiment.rows(experiment.text(series["run"]), series["file"], series.get("where")),
+                     series.get("x", panel.get("x")), series.get("y", panel.get("y")), column)
+        axis.plot(x[row], y[row], marker=series.get("marker", "o"), markersize=9, linestyle="none",
+                  color=COLOURS[colour], label=label, zorder=5)
+    else:
+        shades = len(over)
+        for i, value in enumerate(over):
+            rows = experiment.rows(experiment.text(series["run"], value), series.get("file", "curves.csv"),
+                                   series.get("where"))
+            x, y = pairs(rows, series.get("x", panel.get("x")), series.get("y", panel.get("y")), column)
+            x = [v * series.get("x_scale", 1) + series.get("x_from", 0) for v in x]
+            alpha = 1 if shades == 1 else 0.35 + 0.65 * i / (shades - 1)
+            axis.plot(x, [v * series.get("y_scale", 1) for v in y], alpha=alpha,
+                      marker=series.get("marker"), label=experiment.text(series.get("label", ""), value), **style)
+
+
+def draw_figure(experiment, column):
+    """Panels side by side, at most three in a row."""
+    panels = experiment.spec.get("panel", [])
+    if not panels:
+        return None
+    across = min(len(panels), 3)
+    down = -(-len(panels) // across)
+    width = 5.4 if across > 1 else 7
+    figure, axes = plt.subplots(down, across, figsize=(width * across, 3.9 * down), squeeze=False,
+                                constrained_layout=True)
+    for axis in list(axes.flat)[len(panels):]:
+        axis.set_visible(False)
+    for axis, panel in zip(axes.flat, panels):
+        for i, series in enumerate(panel.get("series", [])):
+            draw_series(axis, experiment, panel, series, series.get("colour", CYCLE[i % len(CYCLE)]), column)
+        for x in panel.get("vertical", []):
+            axis.axvline(x, color="#8A8A8A", linestyle="--", linewidth=1)
+        axis.set_title(experiment.text(panel.get("title", "")), fontsize=10)
+        axis.set_xlabel(panel.get("xlabel", panel.get("x", "")))
+        axis.set_ylabel(panel.get("ylabel", ""))
+        axis.set_xscale(panel.get("xscale", "linear"))
+        axis.set_yscale(panel.get("yscale", "linear"))
+        if "xlim" in panel:
+            axis.set_xlim(*panel["xlim"])
+        if "ylim" in panel:
+            axis.set_ylim(*panel["ylim"])
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.legend(fontsize=8, frameon=False, title=panel.get("legend_title"), title_fontsize=8)
+    figure.suptitle(experiment.text(experiment.spec["title"]), fontsize=11 if across > 1 else 10)
+    return figure
