@@ -7,6 +7,7 @@
 #include "engine/io/npy.h"
 #include "kernels/error.h"
 #include "tools/cli.h"
+#include "tools/diag_line.h"
 #include "tools/diag_report.h"
 #include "tools/plot.h"
 #include "tools/terminal.h"
@@ -53,6 +54,11 @@ void remove_results(const std::string& out) {
 }
 
 int run(const DiagOptions& options, const CommonOptions& common) {
+  if (!options.between.empty()) {
+    write_diag_line(options);
+    if (!common.quiet) fmt::print("written to {} (line.csv, summary.json)\n", options.out);
+    return 0;
+  }
   const Stream stream = Device::parse(common.device).stream(common.threads);
   DiagRuns runs(stream, options);
   const ResultFiles files(options.out, "summary");  // said before anything is run
@@ -92,6 +98,17 @@ Command add_diag(CLI::App& app) {
   auto then = std::make_shared<std::vector<std::string>>();
   add_diag_options(*command, *o, *then);
   command
+      ->add_option("--between", o->between,
+                   "no run, but the losses on the line between the weights.npy of two")
+      ->expected(2);
+  command->add_option("--from", o->from, "of the line: 0 is the first, 1 the second")
+      ->check(finite())
+      ->capture_default_str();
+  command->add_option("--to", o->to, "of the line")->check(finite())->capture_default_str();
+  command->add_option("--points", o->points, "of the line")
+      ->check(at_least(2))
+      ->capture_default_str();
+  command
       ->add_option("--out", o->out,
                    "the folder of what is written: summary.json, curves.csv (or sweep.csv), "
                    "weights and pictures")
@@ -107,6 +124,7 @@ Command add_diag(CLI::App& app) {
       "  basin diag --rng numpy --algorithm gd,nsam,1sam --gamma 1/2 "
       "--rho 0.001,0.003,0.01,0.03,0.1,0.3,0.9\n"
       "  basin diag --rng numpy --gamma 1/30 --then 1sam:rho=10\n"
+      "  basin diag --rng numpy --between out/a/weights.npy out/b/weights.npy\n"
       "  basin diag --theory");
   return [=] { return run(checked(*o, *command, *then), *common); };
 }

@@ -35,6 +35,9 @@ struct DiagOptions {
   int64_t skip_draws = 0;
   std::string log = "paper";
   bool theory = false;
+  std::vector<std::string> between;  // two files of weights: the line between them, and no run
+  double from = -1, to = 2;
+  int64_t points = 100;
   std::string out = "out/diag";
 };
 

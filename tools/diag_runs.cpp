@@ -15,7 +15,9 @@ bool has_radius(DiagonalAlgorithm algorithm) {
   return algorithm == DiagonalAlgorithm::NSam || algorithm == DiagonalAlgorithm::OneSam;
 }
 
-std::vector<SparseRegression> make_problems(const DiagOptions& o) {
+}  // namespace
+
+std::vector<SparseRegression> diag_problems(const DiagOptions& o) {
   std::vector<SparseRegression> problems;
   Regression train, test;
   if (!o.data.empty()) train = read_regression(o.data);
@@ -41,11 +43,9 @@ std::vector<SparseRegression> make_problems(const DiagOptions& o) {
   return problems;
 }
 
-}  // namespace
-
 DiagRuns::DiagRuns(const Stream& stream, DiagOptions options)
     : stream_(stream), o_(std::move(options)) {
-  std::vector<SparseRegression> problems = make_problems(o_);
+  std::vector<SparseRegression> problems = diag_problems(o_);
   n_ = problems[0].train.n, d_ = problems[0].train.d;
   if (o_.gammas.empty()) o_.gammas = {5.0 / static_cast<double>(d_)};
   std::vector<DiagonalTrajectory> start;

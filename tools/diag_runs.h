@@ -15,6 +15,9 @@ struct DiagSetting {
   double alpha, gamma, rho;
 };
 
+// The data, a problem a seed. Error(Usage) for what is wrong with it.
+std::vector<SparseRegression> diag_problems(const DiagOptions& options);
+
 class DiagRuns {
  public:
   // Reads or makes the data. Error(Usage) for what is wrong with it.

@@ -146,7 +146,8 @@ Experiment read_experiment(const std::string& path, const std::string& scale,
       const std::string name = filled(file.text(run, "name"), variables, value, where);
       BASIN_CHECK(!name.empty() && name.find_first_of("/ ") == std::string::npos, where,
                   "found the name '{}', expected one of a folder", name);
-      BASIN_CHECK(names.insert(name).second, where, "found the name '{}' for the second time", name);
+      BASIN_CHECK(names.insert(name).second, where, "found the name '{}' for the second time",
+                  name);
       // A run may name another's files: $runs is where they lie.
       experiment.runs.push_back(
           {name, words_of(filled(file.text(run, "command"), variables, value, where))});

@@ -14,7 +14,8 @@ struct Experiment {
     std::vector<std::string> words;  // of `basin`, without --out
   };
   std::string name, title, source;
-  bool serial = false;  // a run at a time, with all threads; else each has one, and many run at once
+  bool serial =
+      false;  // a run at a time, with all threads; else each has one, and many run at once
   std::vector<Run> runs;
 };
 

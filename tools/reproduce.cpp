@@ -79,12 +79,12 @@ int run(Options o, const CommonOptions& common) {
     context["processor"] = cuda_device_description(Device::parse(common.device).index);
   }
   context["seconds"] = watch.seconds();
-  files.write("json", nlohmann::ordered_json{{"experiment", file},
-                                             {"scale", o.scale},
-                                             {"variables", variables},
-                                             {"context", context}}
-                              .dump(2) +
-                          "\n");
+  files.write(
+      "json",
+      nlohmann::ordered_json{
+          {"experiment", file}, {"scale", o.scale}, {"variables", variables}, {"context", context}}
+              .dump(2) +
+          "\n");
   if (!run_python("reproduce.py", {o.out})) {
     fail_run("report", "the runs are done, but python3 (3.11 or later) {}/reproduce.py {} failed",
              tools_folder(), o.out);
@@ -99,8 +99,9 @@ int run(Options o, const CommonOptions& common) {
 }  // namespace
 
 Command add_reproduce(CLI::App& app) {
-  CLI::App* command = add_command(
-      app, "reproduce", "Runs an experiment of the paper, draws it, and sets it beside the paper's");
+  CLI::App* command =
+      add_command(app, "reproduce",
+                  "Runs an experiment of the paper, draws it, and sets it beside the paper's");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   command->add_option("NAME", o->name, "one of those that --list shows, or a file NAME.toml");

@@ -260,5 +260,27 @@ TEST(DiagOptions, Ratios) {
   EXPECT_FALSE(parse_stage("gd", 5).gamma.has_value());
 }
 
+TEST_F(Diag, TheLineBetweenTwoRuns) {
+  const auto ends = [&](const Words& words) {
+    const Json found = summary(Words{"--rng", "numpy"} + words);
+    std::filesystem::rename(out("weights.npy"), folder_.file(words.back() + ".npy"));
+    return found;
+  };
+  const Json a = ends({"--steps", "300"}), b = ends({"--steps", "50"});
+  const Words between{"--rng", "numpy", "--between", folder_.file("300.npy"),
+                      folder_.file("50.npy")};
+  const Json line = summary(between + Words{"--from", "0", "--to", "1", "--points", "3"});
+  const std::vector<Words> rows = csv("line.csv");
+  ASSERT_EQ(rows.size(), 4u);
+  for (const auto& [row, end] : {std::pair(1, a), std::pair(3, b)}) {
+    EXPECT_NEAR(std::stod(rows[row][1]), end["train_loss"].get<double>(), 1e-12);
+    EXPECT_NEAR(std::stod(rows[row][2]), end["test_loss"].get<double>(), 1e-12);
+  }
+  EXPECT_EQ(rows[2][0], "0.5");
+  EXPECT_EQ(line["second"]["test_loss"], std::stod(rows[3][2]));
+  EXPECT_LE(line["least"]["test_loss"].get<double>(), std::stod(rows[1][2]));
+  expect_failure(run(between + Words{"--d", "7"}), 2, {"300.npy", "[1, 2, 30]", "[1, 2, 7]"});
+}
+
 }  // namespace
 }  // namespace basin::test
