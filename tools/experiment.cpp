@@ -131,7 +131,7 @@ Experiment read_experiment(const std::string& path, const std::string& scale,
   const Reader file(path);
   const Variables variables = variables_of(file, scale, given);
   Experiment experiment{.name = std::filesystem::path(path).stem().string(),
-                        .title = file.text(file.root(), "title"),
+                        .title = filled(file.text(file.root(), "title"), variables, "", path),
                         .source = file.text(file.root(), "source"),
                         .serial = file.root()["serial"].value_or(false),
                         .runs = {}};
@@ -148,9 +148,9 @@ Experiment read_experiment(const std::string& path, const std::string& scale,
                   "found the name '{}', expected one of a folder", name);
       BASIN_CHECK(names.insert(name).second, where, "found the name '{}' for the second time",
                   name);
-      // A run may name another's files: $runs is where they lie.
       experiment.runs.push_back(
-          {name, words_of(filled(file.text(run, "command"), variables, value, where))});
+          {name, words_of(filled(file.text(run, "command"), variables, value, where)),
+           run["may_diverge"].value_or(false)});
     }
   }
   return experiment;

@@ -12,6 +12,7 @@ struct Experiment {
   struct Run {
     std::string name;                // of its folder
     std::vector<std::string> words;  // of `basin`, without --out
+    bool may_diverge = false;        // a failed run is a result too
   };
   std::string name, title, source;
   bool serial =

@@ -35,7 +35,7 @@ std::vector<QueuedRun> queue_of(const Experiment& e, const std::string& out,
                                 const CommonOptions& common) {
   std::vector<QueuedRun> queue;
   for (const Experiment::Run& run : e.runs) {
-    QueuedRun queued{run.name, out + "/runs/" + run.name, run.words};
+    QueuedRun queued{run.name, out + "/runs/" + run.name, run.words, run.may_diverge};
     for (std::string& word : queued.words) {  // another run's files
       if (word.starts_with("runs/")) word.insert(0, out + "/");
     }

@@ -32,12 +32,14 @@ class Experiment:
         return read_json(self.path(run, "summary.json"))
 
     def rows(self, run, file, where=None):
-        """The rows of a CSV or JSON-lines file that have the values of `where`."""
+        """The rows of a CSV or JSON-lines file, or of a JSON file's "rows", that have the values of `where`."""
         path = self.path(run, file)
         try:
             with open(path, encoding="utf-8") as opened:
                 if file.endswith(".csv"):
                     found = [{key: number(text) for key, text in row.items()} for row in csv.DictReader(opened)]
+                elif file.endswith(".json"):
+                    found = json.load(opened)["rows"]
                 else:
                     found = [json.loads(line) for line in opened]
         except (OSError, ValueError) as error:

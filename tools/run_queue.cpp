@@ -90,7 +90,11 @@ void run_queue(const std::vector<QueuedRun>& runs, int at_once,
     if (ended == under_way.end()) continue;
     const QueuedRun& run = *ended->second;
     under_way.erase(ended);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (code == 1 && run.may_diverge) {
+      write_file_atomically(file_of(run, "summary.json"), "{\"diverged\": true}\n");
+    }
+    if (code == 0 || (code == 1 && run.may_diverge)) {
       write_file_atomically(file_of(run, "command.txt"), record_of(run));
       finished(++done);
     } else if (failure.empty()) {

@@ -11,6 +11,7 @@ namespace basin {
 struct QueuedRun {
   std::string name, folder;
   std::vector<std::string> words;  // of `basin`
+  bool may_diverge = false;        // one that fails (exit code 1) is done too
 };
 
 // A run is done where its folder holds command.txt, written behind it, with the same words. A

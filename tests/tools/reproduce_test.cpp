@@ -115,6 +115,21 @@ command = "diag --gamma -1"
   expect_failure(reproduce(file), 1, {"bad: ", "--gamma", "found '-1'"});
 }
 
+TEST_F(Reproduce, ARunMayDiverge) {
+  const std::string file = write(R"(title = "t"
+source = "s"
+[[run]]
+name = "far"
+may_diverge = true
+command = "train --dataset shapes --train-size 64 --model mlp --width 4 --batch 32 --lr 1e30"
+[[compare]]
+label = "the loss"
+run = "far"
+key = "test_loss"
+)");
+  EXPECT_THAT(reported(file), testing::ContainsRegex("the loss +diverged"));
+}
+
 TEST_F(Reproduce, FilesThatAreNotAsTheyShouldBe) {
   expect_failure(run_program({"reproduce"}), 2, {"NAME", "--list"});
   expect_failure(reproduce("diag-nsma"), 2, {"found no experiment 'diag-nsma'", "diag-nsam"});
