@@ -64,10 +64,12 @@ class Relu1dTrainer {
       std::fill(std::copy_n(weights + i * units_, units_, arrays[i]), arrays[i] + padded<T>(units_),
                 T(0));
     }
-    while (progress.steps < until && progress.end == Relu1dEnd::None) {
-      ++progress.steps;
-      step(progress);
+    Relu1dProgress own = progress;  // its neighbours belong to other threads
+    while (own.steps < until && own.end == Relu1dEnd::None) {
+      ++own.steps;
+      step(own);
     }
+    progress = own;
     for (int i = 0; i < 3; ++i) std::copy_n(arrays[i], units_, weights + i * units_);
   }
 

@@ -160,6 +160,25 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
   return parent.add_subcommand(name, help);
 }
 
+void replace_seed_option(CLI::App& command, std::vector<uint64_t>& seeds) {
+  command.remove_option(command.get_option("--seed"));
+  const auto complaint = [](const std::string& list) -> std::string {
+    std::vector<std::string> words = split(list);
+    for (const std::string& word : words) {
+      if (!at_least(0)(word).empty()) {
+        return fmt::format("found {}, expected whole numbers >= 0, as 0,1,2", list);
+      }
+    }
+    std::sort(words.begin(), words.end());
+    const auto twice = std::adjacent_find(words.begin(), words.end());
+    if (twice == words.end()) return "";
+    return fmt::format("found {} twice in {}, expected each seed once", *twice, list);
+  };
+  add_list(command, "--seed", seeds, complaint,
+           "of the random numbers of a run; several: a run each")
+      ->group("Common");
+}
+
 void add_common_options(CLI::App& command, CommonOptions& o) {
   const std::string group = "Common";
   o.threads = omp_get_num_procs();

@@ -63,6 +63,9 @@ CLI::Option* add_rising_numbers(CLI::App& command, const std::string& name,
 CLI::Option* add_radii(CLI::App& command, const std::string& name, std::vector<double>& values,
                        const std::string& help);
 
+// In the place of the common --seed, which takes one: several, none of them twice, "0,1,2".
+void replace_seed_option(CLI::App& command, std::vector<uint64_t>& seeds);
+
 // A subcommand: its options, and what runs when it is chosen; returns the exit code.
 using Command = std::function<int()>;
 Command add_train(CLI::App& app);
@@ -74,6 +77,7 @@ Command add_profile(CLI::App& app);
 Command add_surface(CLI::App& app);
 Command add_sharpness(CLI::App& app);
 Command add_diag(CLI::App& app);
+Command add_relu1d(CLI::App& app);
 Command add_reproduce(CLI::App& app);
 
 }  // namespace basin

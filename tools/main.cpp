@@ -35,8 +35,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "basin " BASIN_VERSION);
   app.require_subcommand(1);
   std::vector<std::pair<CLI::App*, Command>> commands;
-  for (const auto add : {add_train, add_step, add_surface, add_sharpness, add_diag, add_reproduce,
-                         add_bench, add_profile, add_info, add_data}) {
+  for (const auto add : {add_train, add_step, add_surface, add_sharpness, add_diag, add_relu1d,
+                         add_reproduce, add_bench, add_profile, add_info, add_data}) {
     Command run = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(run));
   }

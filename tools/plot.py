@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Pictures of Basin's result files: `plot.py run METRICS.jsonl --out plot.png`, `plot.py step B.json …`,
 `plot.py roofline P.json`, `plot.py scaling S.json`, `plot.py microbatch M.json`, `plot.py surface S.json`,
-`plot.py sharpness S.json`, `plot.py diag SUMMARY.json`."""
+`plot.py sharpness S.json`, `plot.py diag SUMMARY.json`, `plot.py relu1d SUMMARY.json`."""
 import argparse
 import json
 import os
@@ -10,6 +10,7 @@ import sys
 from plot_common import BLUE, ORANGE, plt, read_json, save
 from plot_diag import plot_diag
 from plot_microbatch import plot_microbatch
+from plot_relu1d import plot_relu1d
 from plot_roofline import plot_roofline
 from plot_scaling import plot_scaling
 from plot_sharpness import plot_sharpness
@@ -163,6 +164,10 @@ def main():
     diag.add_argument("summary", help="summary.json of `basin diag`, curves.csv beside it")
     diag.add_argument("--out", required=True, help="the PNG or SVG to write")
     diag.set_defaults(draw=plot_diag)
+    relu1d = commands.add_parser("relu1d", help="what a one-hidden-layer ReLU network has learned")
+    relu1d.add_argument("summary", help="summary.json of `basin relu1d`, its CSV files beside it")
+    relu1d.add_argument("--out", required=True, help="the PNG or SVG to write")
+    relu1d.set_defaults(draw=plot_relu1d)
     args = parser.parse_args()
     args.draw(args)
 
