@@ -187,11 +187,6 @@ std::vector<GroupExecution> executions(Net net, const Stream& stream, int steps 
 constexpr GroupExecution kExecutions[] = {GroupExecution::Loop, GroupExecution::Grouped,
                                           GroupExecution::Ghost};
 
-const char* word(GroupExecution execution) {
-  if (execution == GroupExecution::Loop) return "loop";
-  return execution == GroupExecution::Grouped ? "grouped" : "ghost";
-}
-
 template <class T>
 Outcome by_replay(const Stream& stream, const Problem& problem, int64_t m, GroupExecution execution,
                   double l2 = 0, int steps = 1) {
@@ -229,7 +224,8 @@ void expect_definition(Net net, const Problem& problem, int64_t m, double l2) {
   const Outcome expected = by_definition(problem, m, l2);
   for (const Stream& stream : devices()) {
     for (const GroupExecution execution : executions(net, stream, 1, l2)) {
-      SCOPED_TRACE(fmt::format("m {}, l2 {}, {}, {}", m, l2, name(stream), word(execution)));
+      SCOPED_TRACE(fmt::format("m {}, l2 {}, {}, execution {}", m, l2, name(stream),
+                               static_cast<int>(execution)));
       const Outcome found = by_replay<double>(stream, problem, m, execution, l2);
       EXPECT_LE(distance(found.gradient, expected.gradient), 1e-12);
       EXPECT_NEAR(found.first_loss, expected.first_loss, 1e-12);
