@@ -5,9 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <map>
-#include <optional>
 
 #include "engine/io/file.h"
 #include "kernels/error.h"
