@@ -1,4 +1,6 @@
 """The figure of an experiment: panels of curves, points and levels."""
+import textwrap
+
 from plot_common import plt
 
 # Told apart by colour-blind readers too (Okabe and Ito).
@@ -75,5 +77,5 @@ def draw_figure(experiment, column):
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(fontsize=8, frameon=False, title=panel.get("legend_title"), title_fontsize=8)
-    figure.suptitle(experiment.text(experiment.spec["title"]), fontsize=11 if across > 1 else 10)
+    figure.suptitle(textwrap.fill(experiment.text(experiment.spec["title"]), 65 * across), fontsize=11)
     return figure

@@ -22,7 +22,8 @@ def comparisons(experiment):
                      f"'{spec['label']}', expected {len(over)}")
         for value, wanted in zip(over, expected):
             found.append({"label": experiment.text(spec["label"], value), "measured": experiment.value(spec, value),
-                          "expected": wanted, "source": spec.get("source", "")})
+                          "expected": wanted, "source": spec.get("source", ""),
+                          "alike": spec.get("at", experiment.run["scale"]) == experiment.run["scale"]})
     return found
 
 
@@ -34,7 +35,7 @@ def shown(value):
 
 def difference(row):
     measured, expected = row["measured"], row["expected"]
-    if expected is None or measured is None:
+    if expected is None or measured is None or not row["alike"]:  # of other data: no difference to speak of
         return ""
     return f"{measured - expected:+.2g}" if expected == 0 else f"{100 * (measured - expected) / abs(expected):+.2g} %"
 
