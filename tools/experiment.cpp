@@ -1,22 +1,23 @@
 #include "tools/experiment.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <set>
 #include <sstream>
 
-#include "engine/io/file.h"
 #include "kernels/error.h"
 #include "tools/process.h"
+#include "tools/toml_file.h"
 #include "tools/usage.h"
 
 namespace basin {
 namespace {
 
 using Variables = std::map<std::string, std::string>;
+
+constexpr int kMostVariables = 100;  // in one text
 
 std::string folder() {
   return tools_folder() + "/reproduce";
@@ -25,14 +26,7 @@ std::string folder() {
 // A file's table, with the place of each of its values for messages.
 class Reader {
  public:
-  explicit Reader(const std::string& file) : file_(file) {
-    try {
-      root_ = toml::parse(read_text_file(file));
-    } catch (const toml::parse_error& e) {
-      fail(file, "line {}, column {}: {}", e.source().begin.line, e.source().begin.column,
-           e.description());
-    }
-  }
+  explicit Reader(const std::string& file) : file_(file), root_(read_toml(file)) {}
   const toml::table& root() const { return root_; }
   std::string at(const toml::node& node, const std::string& key) const {
     return fmt::format("{}: line {}: {}", file_, node.source().begin.line, key);
@@ -68,7 +62,11 @@ class Reader {
 // "$name" by its value, and "{}" by `value`.
 std::string filled(std::string text, const Variables& variables, const std::string& value,
                    const std::string& where) {
+  int replaced = 0;
   for (size_t at = 0; (at = text.find('$', at)) != std::string::npos;) {
+    BASIN_CHECK(++replaced <= kMostVariables, where,
+                "found more than {} variables in one text, expected none that holds itself",
+                kMostVariables);
     size_t end = at + 1;
     while (end < text.size() && (std::isalnum(text[end]) != 0 || text[end] == '_')) ++end;
     const std::string name = text.substr(at + 1, end - at - 1);

@@ -15,8 +15,8 @@ struct Experiment {
     bool may_diverge = false;        // a failed run is a result too
   };
   std::string name, title, source;
-  bool serial =
-      false;  // a run at a time, with all threads; else each has one, and many run at once
+  // A run at a time, with all threads; else each has one thread, and several run at once.
+  bool serial = false;
   std::vector<Run> runs;
 };
 

@@ -127,11 +127,17 @@ void RunFiles::write_rows(const RunProgress& progress) const {
   write_file_atomically(path("progress.jsonl"), windows);
 }
 
-void RunFiles::save(const RunProgress& progress, TrainState& state) {
+// The network, and the run that it is of.
+TensorFile RunFiles::network_file(const TrainState& state) const {
   TensorFile file;
   file.metadata["basin"] = identity(options_).dump();
   put_arena(file, "", stream_, state.weights);
   if (state.running) put_arena(file, "", stream_, *state.running);
+  return file;
+}
+
+void RunFiles::save(const RunProgress& progress, TrainState& state) {
+  TensorFile file = network_file(state);
   put_arena(file, "momentum/", stream_, state.optimizer->velocity());
   const auto put = [&](const char* name, DType dtype, std::vector<double> values) {
     const auto n = static_cast<int64_t>(values.size());
@@ -145,12 +151,8 @@ void RunFiles::save(const RunProgress& progress, TrainState& state) {
   write_safetensors(path("checkpoint.safetensors"), file);
 }
 
-void RunFiles::save_best(TrainState& state) {
-  TensorFile file;
-  file.metadata["basin"] = identity(options_).dump();
-  put_arena(file, "", stream_, state.weights);
-  if (state.running) put_arena(file, "", stream_, *state.running);
-  write_safetensors(path("best.safetensors"), file);
+void RunFiles::save_best(const TrainState& state) {
+  write_safetensors(path("best.safetensors"), network_file(state));
 }
 
 void RunFiles::load(RunProgress& progress, TrainState& state) {

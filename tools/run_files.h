@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/io/safetensors.h"
 #include "tools/train_state.h"
 #include "tools/trainer.h"
 
@@ -38,7 +39,7 @@ class RunFiles {
   // `execution`: how m-SAM's groups are replayed and why, or "".
   void start(const Model& model, int64_t plan_bytes, const std::string& execution);
   void save(const RunProgress& progress, TrainState& state);
-  void save_best(TrainState& state);  // best.safetensors: no more than the network
+  void save_best(const TrainState& state);  // best.safetensors: no more than the network
   // Throws Error(Usage) where the checkpoint is missing, damaged or of another run.
   void load(RunProgress& progress, TrainState& state);
   void finish(const RunProgress& progress);  // summary.json
@@ -46,6 +47,7 @@ class RunFiles {
  private:
   std::string path(const std::string& name) const { return options_.out + "/" + name; }
   void write_rows(const RunProgress& progress) const;
+  TensorFile network_file(const TrainState& state) const;
 
   const TrainOptions& options_;
   const Stream& stream_;

@@ -1,12 +1,11 @@
 #include "tools/toml_config.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <optional>
 
-#include "engine/io/file.h"
 #include "kernels/error.h"
+#include "tools/toml_file.h"
 #include "tools/usage.h"
 
 namespace basin {
@@ -93,13 +92,7 @@ void add_config_option(CLI::App& command) {
 std::vector<std::string> with_config_file(CLI::App& command, std::vector<std::string> arguments) {
   const std::optional<std::string> path = value_of(arguments, kOption);
   if (!path || path->empty()) return arguments;
-  toml::table table;
-  try {
-    table = toml::parse(read_text_file(*path));
-  } catch (const toml::parse_error& e) {
-    fail(*path, "line {}, column {}: {}", e.source().begin.line, e.source().begin.column,
-         e.description());
-  }
+  const toml::table table = read_toml(*path);
   std::vector<std::string> all;
   for (const auto& [key, node] : table) {
     const std::string option = "--" + std::string(key.str());

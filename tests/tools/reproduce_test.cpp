@@ -143,6 +143,8 @@ TEST_F(Reproduce, FilesThatAreNotAsTheyShouldBe) {
           {"found the name 'a' for the second time"});
   refused("title = 'x'\nsource = 'y'\n[scale.paper]\na = 'b'\n[[run]]\nname = 'a'\ncommand = ''\n",
           {"found no [scale.small]"});
+  refused("title = '$a'\nsource = 'y'\n[scale.small]\na = '$a'\n[[run]]\nname = 'a'\n",
+          {"more than 100 variables"});
 }
 
 // All that come with Basin can be read, at both scales.
