@@ -23,10 +23,11 @@ struct Along {
   static const V& shared(const T* array, int64_t o) { return reinterpret_cast<const V*>(array)[o]; }
   // Of a trajectory's array, for all values that it is multiplied by.
   static T operand(const T* array, int64_t i) { return array[i]; }
-  // parts[l]: what the sums over i = l (mod W) of all trajectories are, or of one.
-  static void add_parts(T (&parts)[W][1], const T* array, int64_t vectors) {
+  // parts[l]: the sums over i = l (mod W) of one trajectory, or of each; add(o, sum) adds vector o.
+  template <class Add>
+  static void add_parts(T (&parts)[W][1], int64_t vectors, const Add& add) {
     V sum{};
-    for (int64_t o = 0; o < vectors; ++o) sum += reinterpret_cast<const V*>(array)[o];
+    for (int64_t o = 0; o < vectors; ++o) add(o, sum);
     for (int l = 0; l < W; ++l) parts[l][0] = sum[l];
   }
 };
@@ -41,12 +42,19 @@ struct Across {
   static const V& operand(const T* array, int64_t i) {
     return reinterpret_cast<const V*>(array)[i];
   }
-  static void add_parts(T (&parts)[W][W], const T* array, int64_t vectors) {
-    for (int l = 0; l < W; ++l) {
-      V sum{};
-      for (int64_t i = l; i < vectors; i += W) sum += reinterpret_cast<const V*>(array)[i];
-      reinterpret_cast<V&>(parts[l]) = sum;
+  template <class Add>
+  static void add_parts(T (&parts)[W][W], int64_t vectors, const Add& add) {
+    V sums[W]{};
+    int64_t i = 0;
+    for (; i + W <= vectors; i += W) {
+#pragma GCC unroll 16
+      for (int l = 0; l < W; ++l) add(i + l, sums[l]);
     }
+#pragma GCC unroll 16
+    for (int l = 0; l < W; ++l) {  // a register each: no index but constants
+      if (i + l < vectors) add(i + l, sums[l]);
+    }
+    for (int l = 0; l < W; ++l) reinterpret_cast<V&>(parts[l]) = sums[l];
   }
 };
 
@@ -55,12 +63,13 @@ Vector<T, W>& vector_at(T* array, int64_t o) {
   return reinterpret_cast<Vector<T, W>*>(array)[o];
 }
 
-// out = the sum of all values of an array, to every lane of its trajectory.
-template <class Lanes, class T, int W>
-void total(const T* array, int64_t vectors, Vector<T, W>& out) {
+// out = the sum of all values of the vectors that add(o, sum) adds, to every lane of its
+// trajectory.
+template <class Lanes, class T, int W, class Add>
+void total(int64_t vectors, const Add& add, Vector<T, W>& out) {
   constexpr int kTrajectories = Lanes::kTrajectories;
-  T parts[W][kTrajectories];
-  Lanes::add_parts(parts, array, vectors);
+  alignas(64) T parts[W][kTrajectories];
+  Lanes::add_parts(parts, vectors, add);
   for (int half = W / 2; half > 0; half /= 2) {
     for (int l = 0; l < half; ++l) {
       for (int t = 0; t < kTrajectories; ++t) parts[l][t] += parts[l + half][t];

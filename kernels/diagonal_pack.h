@@ -156,13 +156,15 @@ class DiagonalPack {
   // The gradients of u and v, each divided by its norm, if neither norm is 0. (g_ is n times g.)
   void descend_normalised() {
     V norm_u, norm_v;
-    over_coordinates(p_.by_example, r_, [&](int64_t o, const V& g) {
-      vec(g_, o) = g;
-      vec(moved_u_, o) = g * vec(v_, o) * (g * vec(v_, o));
-      vec(moved_v_, o) = g * vec(u_, o) * (g * vec(u_, o));
-    });
-    total<Lanes, T, W>(moved_u_, coordinates_, norm_u);
-    total<Lanes, T, W>(moved_v_, coordinates_, norm_v);
+    over_coordinates(p_.by_example, r_, [&](int64_t o, const V& g) { vec(g_, o) = g; });
+    const auto square_with = [this](T* other) {
+      return [this, other](int64_t o, V& sum) {
+        const V product = vec(g_, o) * vec(other, o);
+        sum += product * product;
+      };
+    };
+    total<Lanes, T, W>(coordinates_, square_with(v_), norm_u);
+    total<Lanes, T, W>(coordinates_, square_with(u_), norm_v);
     for (int l = 0; l < W; ++l) {
       const bool none = !(norm_u[l] > 0 && norm_v[l] > 0);
       norm_u[l] = none ? static_cast<T>(p_.n) : std::sqrt(norm_u[l]);
@@ -178,11 +180,11 @@ class DiagonalPack {
 
   void descend_example(int64_t example) {
     const T* x = p_.by_example + example * p_.coordinate_stride();
-    for (int64_t o = 0; o < coordinates_; ++o) {
-      vec(moved_u_, o) = Lanes::shared(x, o) * vec(beta_, o);
-    }
     V e, loss[kParts]{};
-    total<Lanes, T, W>(moved_u_, coordinates_, e);
+    const auto predict = [&](int64_t o, V& sum) {
+      sum += Lanes::shared(x, o) * (vec(u_, o) * vec(v_, o));
+    };
+    total<Lanes, T, W>(coordinates_, predict, e);
     e -= p_.y[example];
     loss[0] = static_cast<T>(p_.n) * (e * e);  // the example stands for all
     if constexpr (kTrajectories == 1) {
@@ -194,7 +196,6 @@ class DiagonalPack {
       const V g = e * Lanes::shared(x, o), gu = g * v, gv = g * u;
       u -= gamma_ * gu;
       v -= gamma_ * gv;
-      vec(beta_, o) = u * v;
     }
   }
 
@@ -263,6 +264,7 @@ class DiagonalPack {
   }
 
   void finish() {
+    update_beta();  // SGD keeps none
     V loss[kParts];
     residual(loss);
     count_finite(loss);
