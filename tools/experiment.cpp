@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "kernels/error.h"
+#include "tools/cli.h"
 #include "tools/process.h"
 #include "tools/toml_file.h"
 #include "tools/usage.h"
@@ -16,6 +17,7 @@ namespace basin {
 namespace {
 
 using Variables = std::map<std::string, std::string>;
+using Words = std::vector<std::string>;
 
 constexpr int kMostVariables = 100;  // in one text
 
@@ -80,9 +82,9 @@ std::string filled(std::string text, const Variables& variables, const std::stri
   return text;
 }
 
-std::vector<std::string> words_of(const std::string& text) {
+Words words_of(const std::string& text) {
   std::istringstream stream(text);
-  std::vector<std::string> words;
+  Words words;
   for (std::string word; stream >> word;) words.push_back(word);
   return words;
 }
@@ -95,6 +97,7 @@ Variables variables_of(const Reader& file, const std::string& scale, const Varia
     BASIN_CHECK(node != nullptr && node->is_table(), file.at(*scales, "scale"),
                 "found no [scale.{}]", scale);
     for (const auto& [key, value] : *node->as_table()) {
+      if (key.str() == "seeds") continue;
       all[std::string(key.str())] = file.text(*node->as_table(), std::string(key.str()).c_str());
     }
   }
@@ -102,6 +105,40 @@ Variables variables_of(const Reader& file, const std::string& scale, const Varia
     if (all.contains(name)) all[name] = value;
   }
   return all;
+}
+
+// What stands for "{}": a list, or a text of them with commas between ("$name", by scale).
+Words over_of(const Reader& file, const toml::table& run, const Variables& variables) {
+  const toml::node* node = run.get("over");
+  if (node == nullptr || !node->is_string()) return file.texts(run, "over");
+  return split(filled(file.text(run, "over"), variables, "", file.at(*node, "over")));
+}
+
+// Those for which every run is made; none: {""}.
+std::vector<std::string> seeds_of(const Reader& file, const std::string& scale,
+                                  const std::vector<uint64_t>& given) {
+  const toml::table* table = file.root()["scale"][scale].as_table();
+  std::vector<std::string> own = {""};
+  if (table != nullptr) own = file.texts(*table, "seeds");
+  if (given.empty()) return own;
+  BASIN_CHECK(!own[0].empty(), "--seed",
+              "found {}, but the runs of this experiment set their own seeds",
+              fmt::join(given, ","));
+  std::vector<std::string> seeds;
+  for (const uint64_t seed : given) seeds.push_back(std::to_string(seed));
+  return seeds;
+}
+
+// The run of `name` for a seed: in that seed's folder, as are the other runs' files that it reads.
+Experiment::Run run_of_seed(const std::string& seed, const std::string& name, Words words,
+                            bool may_diverge) {
+  if (seed.empty()) return {name, std::move(words), may_diverge};
+  const std::string folder = "seed-" + seed + "/";
+  for (std::string& word : words) {
+    if (word.starts_with("runs/")) word.insert(5, folder);
+  }
+  words.insert(words.end(), {"--seed", seed});
+  return {folder + name, std::move(words), may_diverge};
 }
 
 }  // namespace
@@ -125,7 +162,7 @@ std::string experiment_file(const std::string& name) {
 }
 
 Experiment read_experiment(const std::string& path, const std::string& scale,
-                           const Variables& given) {
+                           const Variables& given, const std::vector<uint64_t>& seeds) {
   const Reader file(path);
   const Variables variables = variables_of(file, scale, given);
   Experiment experiment{.name = std::filesystem::path(path).stem().string(),
@@ -136,19 +173,21 @@ Experiment read_experiment(const std::string& path, const std::string& scale,
   const toml::array* runs = file.root()["run"].as_array();
   BASIN_CHECK(runs != nullptr && runs->is_array_of_tables(), path,
               "found no [[run]], expected at least one");
-  std::set<std::string> names;
-  for (const toml::node& node : *runs) {
-    const toml::table& run = *node.as_table();
-    for (const std::string& value : file.texts(run, "over")) {
-      const std::string where = file.at(run, "run");
-      const std::string name = filled(file.text(run, "name"), variables, value, where);
-      BASIN_CHECK(!name.empty() && name.find_first_of("/ ") == std::string::npos, where,
-                  "found the name '{}', expected one of a folder", name);
-      BASIN_CHECK(names.insert(name).second, where, "found the name '{}' for the second time",
-                  name);
-      experiment.runs.push_back(
-          {name, words_of(filled(file.text(run, "command"), variables, value, where)),
-           run["may_diverge"].value_or(false)});
+  for (const std::string& seed : seeds_of(file, scale, seeds)) {
+    std::set<std::string> names;
+    for (const toml::node& node : *runs) {
+      const toml::table& run = *node.as_table();
+      for (const std::string& value : over_of(file, run, variables)) {
+        const std::string where = file.at(run, "run");
+        const std::string name = filled(file.text(run, "name"), variables, value, where);
+        BASIN_CHECK(!name.empty() && name.find_first_of("/ ") == std::string::npos, where,
+                    "found the name '{}', expected one of a folder", name);
+        BASIN_CHECK(names.insert(name).second, where, "found the name '{}' for the second time",
+                    name);
+        experiment.runs.push_back(run_of_seed(
+            seed, name, words_of(filled(file.text(run, "command"), variables, value, where)),
+            run["may_diverge"].value_or(false)));
+      }
     }
   }
   return experiment;

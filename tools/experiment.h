@@ -2,6 +2,7 @@
 // What to draw and to compare is read by reproduce.py.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -10,7 +11,7 @@ namespace basin {
 
 struct Experiment {
   struct Run {
-    std::string name;                // of its folder
+    std::string name;                // of its folder: NAME, or seed-S/NAME
     std::vector<std::string> words;  // of `basin`, without --out
     bool may_diverge = false;        // a failed run is a result too
   };
@@ -24,9 +25,10 @@ struct Experiment {
 std::vector<std::string> experiment_names();
 // The file of NAME, or NAME itself where it ends in .toml. Error(Usage) where there is none.
 std::string experiment_file(const std::string& name);
-// At a scale ("small", "paper"), with some of its variables set otherwise. Error(Usage) with file
-// and line where it is not as it should be.
+// At a scale ("small", "paper"), with some of its variables set otherwise, and other `seeds` than
+// its own where any are given. Error(Usage) with file and line where it is not as it should be.
 Experiment read_experiment(const std::string& file, const std::string& scale,
-                           const std::map<std::string, std::string>& variables);
+                           const std::map<std::string, std::string>& variables = {},
+                           const std::vector<uint64_t>& seeds = {});
 
 }  // namespace basin

@@ -14,38 +14,66 @@ def pairs(rows, x, y, column):
     return [list(values) for values in zip(*[p for p in found if None not in p])] or [[], []]
 
 
+def draw_mean(axis, x, values, style, **options):
+    """The mean of each place's values (one a seed), in a band from the least to the greatest."""
+    line, = axis.plot(x, [sum(v) / len(v) for v in values], **style, **options)
+    if any(len(v) > 1 for v in values):
+        axis.fill_between(x, [min(v) for v in values], [max(v) for v in values], color=line.get_color(),
+                          alpha=0.18, linewidth=0)
+
+
+def draw_points(axis, experiment, series, style, label):
+    points = [(float(value), experiment.values(series, value)) for value in experiment.over(series)]
+    shown = [point for point in points if point[1] is not None]
+    if shown:
+        draw_mean(axis, *zip(*shown), style, marker=series.get("marker", "o"), markersize=5, label=label)
+    lost = [x for x, values in points if values is None]
+    if lost:
+        axis.plot(lost, [0.97] * len(lost), "x", color=style["color"], clip_on=False,
+                  transform=axis.get_xaxis_transform(), label=f"{label}: diverged")
+
+
+def draw_level(axis, experiment, series, style, label):
+    values = experiment.values(series)
+    if values is not None:
+        axis.axhline(sum(values) / len(values), label=label, **style)
+        axis.axhspan(min(values), max(values), color=style["color"], alpha=0.15, linewidth=0)
+
+
+def draw_curves(axis, experiment, panel, series, style, column):
+    over = experiment.over(series)
+    keys = series.get("x", panel.get("x")), series.get("y", panel.get("y"))
+    for i, value in enumerate(over):
+        curves = [pairs(experiment.rows(experiment.text(series["run"], value), series.get("file", "curves.csv"),
+                                        series.get("where"), seed), *keys, column) for seed in experiment.seeds]
+        x = min((curve[0] for curve in curves), key=len)  # as far as all seeds go
+        values = [[y * series.get("y_scale", 1) for y in ys] for ys in zip(*[curve[1][:len(x)] for curve in curves])]
+        draw_mean(axis, [v * series.get("x_scale", 1) + series.get("x_from", 0) for v in x], values, style,
+                  alpha=1 if len(over) == 1 else 0.35 + 0.65 * i / (len(over) - 1), marker=series.get("marker"),
+                  label=experiment.text(series.get("label", ""), value))
+
+
+def draw_mark(axis, experiment, panel, series, style, label, column):
+    rows = experiment.rows(experiment.text(series["run"]), series["file"], series.get("where"), experiment.seeds[0])
+    x, y = pairs(rows, series.get("x", panel.get("x")), series.get("y", panel.get("y")), column)
+    row = series.get("row", -1)
+    axis.plot(x[row], y[row], marker=series.get("marker", "o"), markersize=9, linestyle="none", color=style["color"],
+              label=label, zorder=5)
+
+
 def draw_series(axis, experiment, panel, series, colour, column):
     """One entry of [[panel.series]]: a curve a run, a point a run, or a level."""
-    over = series.get("over", [""])
-    kind = series.get("kind", "curve")
     style = {"linestyle": series.get("line", "-"), "color": COLOURS[colour], "linewidth": 1.6}
     label = experiment.text(series.get("label", ""))
+    kind = series.get("kind", "curve")
     if kind == "points":
-        points = [(float(value), experiment.value(series, value)) for value in over]
-        shown = [p for p in points if p[1] is not None]
-        axis.plot(*zip(*shown), marker=series.get("marker", "o"), markersize=5, label=label, **style)
-        lost = [x for x, y in points if y is None]
-        if lost:
-            axis.plot(lost, [0.97] * len(lost), "x", color=COLOURS[colour], clip_on=False,
-                      transform=axis.get_xaxis_transform(), label=f"{label}: diverged")
+        draw_points(axis, experiment, series, style, label)
     elif kind == "level":
-        axis.axhline(experiment.value(series, over[0]), label=label, **style)
+        draw_level(axis, experiment, series, style, label)
     elif kind == "mark":
-        row = series.get("row", -1)
-        x, y = pairs(experiment.rows(experiment.text(series["run"]), series["file"], series.get("where")),
-                     series.get("x", panel.get("x")), series.get("y", panel.get("y")), column)
-        axis.plot(x[row], y[row], marker=series.get("marker", "o"), markersize=9, linestyle="none",
-                  color=COLOURS[colour], label=label, zorder=5)
+        draw_mark(axis, experiment, panel, series, style, label, column)
     else:
-        shades = len(over)
-        for i, value in enumerate(over):
-            rows = experiment.rows(experiment.text(series["run"], value), series.get("file", "curves.csv"),
-                                   series.get("where"))
-            x, y = pairs(rows, series.get("x", panel.get("x")), series.get("y", panel.get("y")), column)
-            x = [v * series.get("x_scale", 1) + series.get("x_from", 0) for v in x]
-            alpha = 1 if shades == 1 else 0.35 + 0.65 * i / (shades - 1)
-            axis.plot(x, [v * series.get("y_scale", 1) for v in y], alpha=alpha,
-                      marker=series.get("marker"), label=experiment.text(series.get("label", ""), value), **style)
+        draw_curves(axis, experiment, panel, series, style, column)
 
 
 def draw_figure(experiment, column):

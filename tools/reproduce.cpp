@@ -21,12 +21,13 @@ namespace {
 
 struct Options {
   std::string name, scale = "small", out, dataset;
+  std::vector<uint64_t> seeds;  // none: the scale's
   bool list = false;
 };
 
 void print_list() {
   for (const std::string& name : experiment_names()) {
-    const Experiment e = read_experiment(experiment_file(name), "small", {});
+    const Experiment e = read_experiment(experiment_file(name), "small");
     fmt::print("{:<20} {} ({} runs)\n{:<20} {}\n", name, e.title, e.runs.size(), "", e.source);
   }
 }
@@ -60,7 +61,7 @@ int run(Options o, const CommonOptions& common) {
   const std::string file = experiment_file(o.name);
   std::map<std::string, std::string> variables;
   if (!o.dataset.empty()) variables["dataset"] = o.dataset;
-  const Experiment e = read_experiment(file, o.scale, variables);
+  const Experiment e = read_experiment(file, o.scale, variables, o.seeds);
   if (o.out.empty()) o.out = "out/" + e.name;
   const ResultFiles files(o.out, "reproduced");
   ProgressLine progress(common.quiet ? Quiet::Yes : Quiet::No);
@@ -73,18 +74,21 @@ int run(Options o, const CommonOptions& common) {
   run_queue(queue_of(e, o.out, common), e.serial ? 1 : common.threads, show);
   progress.clear();
   auto context = measurement_context(
-      common.threads, fmt::format("basin reproduce {} --scale {}{}", o.name, o.scale,
-                                  o.dataset.empty() ? "" : " --dataset " + o.dataset));
+      common.threads,
+      fmt::format("basin reproduce {} --scale {}{}{}", o.name, o.scale,
+                  o.dataset.empty() ? "" : " --dataset " + o.dataset,
+                  o.seeds.empty() ? "" : fmt::format(" --seed {}", fmt::join(o.seeds, ","))));
   if (common.device != "cpu") {
     context["processor"] = cuda_device_description(Device::parse(common.device).index);
   }
   context["seconds"] = watch.seconds();
-  files.write(
-      "json",
-      nlohmann::ordered_json{
-          {"experiment", file}, {"scale", o.scale}, {"variables", variables}, {"context", context}}
-              .dump(2) +
-          "\n");
+  files.write("json", nlohmann::ordered_json{{"experiment", file},
+                                             {"scale", o.scale},
+                                             {"variables", variables},
+                                             {"seeds", o.seeds},
+                                             {"context", context}}
+                              .dump(2) +
+                          "\n");
   if (!run_python("reproduce.py", {o.out})) {
     fail_run("report", "the runs are done, but python3 (3.11 or later) {}/reproduce.py {} failed",
              tools_folder(), o.out);
@@ -111,6 +115,7 @@ Command add_reproduce(CLI::App& app) {
   command->add_option("--dataset", o->dataset, "of the deep networks, in place of the scale's");
   command->add_option("--out", o->out, "the folder of what is written [out/NAME]");
   add_common_options(*command, *common);
+  replace_seed_option(*command, o->seeds);
   command->footer(
       "Runs that are done are not run again, and training that was cut off is resumed. A file of\n"
       "one's own is an experiment too: tools/reproduce/README.md says what stands in it.\n"

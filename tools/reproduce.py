@@ -4,6 +4,7 @@ table.txt, numbers.json, and, where matplotlib is, figure.png and figure.svg."""
 import importlib.util
 import json
 import os
+import statistics
 import sys
 
 from reproduce_data import Experiment, column
@@ -13,7 +14,7 @@ def comparisons(experiment):
     """Each number that the file names, beside what it should be."""
     found = []
     for spec in experiment.spec.get("compare", []):
-        over = spec.get("over", [""])
+        over = experiment.over(spec)
         expected = spec.get("expected", [None] * len(over))  # none: the paper gives no number
         if not isinstance(expected, list):
             expected = [expected]
@@ -21,9 +22,14 @@ def comparisons(experiment):
             sys.exit(f"reproduce.py: {experiment.run['experiment']}: found {len(expected)} expected values of "
                      f"'{spec['label']}', expected {len(over)}")
         for value, wanted in zip(over, expected):
-            found.append({"label": experiment.text(spec["label"], value), "measured": experiment.value(spec, value),
-                          "expected": wanted, "source": spec.get("source", ""),
-                          "alike": spec.get("at", experiment.run["scale"]) == experiment.run["scale"]})
+            values = experiment.values(spec, value)
+            row = {"label": experiment.text(spec["label"], value),
+                   "measured": values and statistics.fmean(values), "expected": wanted,
+                   "source": spec.get("source", ""),
+                   "alike": spec.get("at", experiment.run["scale"]) == experiment.run["scale"]}
+            if values and len(values) > 1:
+                row |= {"values": values, "deviation": statistics.stdev(values)}
+            found.append(row)
     return found
 
 
@@ -33,16 +39,22 @@ def shown(value):
     return f"{value:.10g}" if abs(value) < 1e-3 or value != round(value, 6) else f"{value:g}"
 
 
+def measured(row):
+    if "deviation" in row:
+        return f"{row['measured']:.4g} ± {row['deviation']:.2g}"
+    return shown(row["measured"])
+
+
 def difference(row):
-    measured, expected = row["measured"], row["expected"]
-    if expected is None or measured is None or not row["alike"]:  # of other data: no difference to speak of
+    found, expected = row["measured"], row["expected"]
+    if expected is None or found is None or not row["alike"]:  # of other data: no difference to speak of
         return ""
-    return f"{measured - expected:+.2g}" if expected == 0 else f"{100 * (measured - expected) / abs(expected):+.2g} %"
+    return f"{found - expected:+.2g}" if expected == 0 else f"{100 * (found - expected) / abs(expected):+.2g} %"
 
 
 def table(rows):
     lines = [("", "measured", "expected", "difference", "source")]
-    lines += [(r["label"], shown(r["measured"]), "" if r["expected"] is None else shown(r["expected"]), difference(r),
+    lines += [(r["label"], measured(r), "" if r["expected"] is None else shown(r["expected"]), difference(r),
                r["source"]) for r in rows]
     return lines
 
@@ -54,13 +66,19 @@ def markdown(experiment, rows, picture):
              f"{context['seconds']:.0f} s (runs that were done before not counted).", ""]
     if picture:
         lines += ["![the figure](figure.png)", ""]
+    if len(experiment.seeds) > 1:
+        lines += [f"Seeds {', '.join(experiment.seeds)}: mean ± standard deviation; in the figure, their mean, and a "
+                  "band from the least to the greatest.", ""]
     if rows:
         lines += ["| " + " | ".join(line) + " |" for line in table(rows)]
         lines.insert(len(lines) - len(rows), "|---" * 5 + "|")
         lines.append("")
     lines += ["## Runs", ""]
-    for run in sorted(os.listdir(os.path.join(experiment.folder, "runs"))):
-        path = experiment.path(run, "command.txt")
+    if len(experiment.seeds) > 1:
+        lines += [f"Those of seed {experiment.seeds[0]}; the other seeds' differ in it alone.", ""]
+    folder = os.path.dirname(experiment.path("", "", experiment.seeds[0]))
+    for run in sorted(os.listdir(folder)):
+        path = os.path.join(folder, run, "command.txt")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 lines.append(f"- {run}: `{file.read().strip().replace(experiment.folder + '/', '')}`")

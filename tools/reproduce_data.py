@@ -18,6 +18,8 @@ class Experiment:
         except (OSError, tomllib.TOMLDecodeError) as error:
             sys.exit(f"reproduce.py: {self.run['experiment']}: {error}")
         self.variables = {**self.spec.get("scale", {}).get(self.run["scale"], {}), **self.run["variables"]}
+        # Those for which every run was made; none: runs without a seed's folder.
+        self.seeds = [str(seed) for seed in self.run["seeds"]] or self.variables.pop("seeds", [None])
 
     def text(self, text, value=""):
         """`$name` by the scale's value, `{}` by `value`."""
@@ -25,15 +27,17 @@ class Experiment:
             text = text.replace("$" + name, str(self.variables[name]))
         return text.replace("{}", value)
 
-    def path(self, run, file):
-        return os.path.join(self.folder, "runs", run, file)
+    def over(self, spec):
+        """What stands for `{}`: a list, or a text of them with commas between."""
+        found = spec.get("over", [""])
+        return self.text(found).split(",") if isinstance(found, str) else found
 
-    def summary(self, run):
-        return read_json(self.path(run, "summary.json"))
+    def path(self, run, file, seed):
+        return os.path.join(self.folder, "runs", *([] if seed is None else [f"seed-{seed}"]), run, file)
 
-    def rows(self, run, file, where=None):
+    def rows(self, run, file, where=None, seed=None):
         """The rows of a CSV or JSON-lines file, or of a JSON file's "rows", that have the values of `where`."""
-        path = self.path(run, file)
+        path = self.path(run, file, seed)
         try:
             with open(path, encoding="utf-8") as opened:
                 if file.endswith(".csv"):
@@ -46,18 +50,23 @@ class Experiment:
             sys.exit(f"reproduce.py: {path}: {error}")
         return [row for row in found if all(same(row.get(key), value) for key, value in (where or {}).items())]
 
-    def value(self, spec, value):
+    def value(self, spec, value, seed):
         """The number that a [[compare]], or a series of points, asks of one run; None where it diverged."""
         run = self.text(spec["run"], value)
         if "file" in spec:
             where = {key: self.text(v, value) if isinstance(v, str) else v for key, v in spec.get("where", {}).items()}
-            rows = self.rows(run, spec["file"], where)
+            rows = self.rows(run, spec["file"], where, seed)
             if not rows:
-                sys.exit(f"reproduce.py: {self.path(run, spec['file'])}: found no row with {where}")
+                sys.exit(f"reproduce.py: {self.path(run, spec['file'], seed)}: found no row with {where}")
             row = rows[spec.get("row", -1)]
         else:
-            row = self.summary(run)
+            row = read_json(self.path(run, "summary.json", seed))
         return column(row, spec.get("key", spec.get("y")))
+
+    def values(self, spec, value=""):
+        """That number of each seed; None where a run of any diverged."""
+        found = [self.value(spec, value, seed) for seed in self.seeds]
+        return None if None in found else found
 
 
 def read_json(path):

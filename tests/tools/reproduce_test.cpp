@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -24,10 +25,11 @@ source = "a test"
 steps = "$more"
 more = "40"
 what = "small"
+gammas = "0.1,0.2"
 
 [[run]]
 name = "gd-{}"
-over = ["0.1", "0.2"]
+over = "$gammas"
 command = "diag --tests 0 --steps $steps --gamma {}"
 
 [[panel]]
@@ -36,7 +38,7 @@ y = "train_loss"
   [[panel.series]]
   label = "gamma = {}"
   run = "gd-{}"
-  over = ["0.1", "0.2"]
+  over = "$gammas"
   [[panel.series]]
   kind = "points"
   run = "gd-{}"
@@ -46,7 +48,7 @@ y = "train_loss"
 [[compare]]
 label = "steps of {}"
 run = "gd-{}"
-over = ["0.1", "0.2"]
+over = "$gammas"
 key = "steps"
 expected = [40, 50]
 source = "itself"
@@ -98,6 +100,63 @@ TEST_F(Reproduce, RunsComparesAndIsNotRunTwice) {
   reported(file);
   EXPECT_TRUE(bytes_of(run).ends_with(" "));  // it was done
   EXPECT_THAT(bytes_of(other), HasSubstr("--gamma 0.2"));
+}
+
+// Every run for every seed, in folders of their own, with the files of its own seed.
+TEST_F(Reproduce, SeedsHaveAMeanAndADeviation) {
+  const std::string file = write(R"(title = "t"
+source = "s"
+serial = true
+[scale.small]
+seeds = ["3", "4"]
+data = "--dataset shapes --train-size 64 --test-size 64 --model mlp --width 4 --batch 32"
+[[run]]
+name = "first"
+command = "train $data"
+[[run]]
+name = "then-{}"
+over = ["0.05", "0.1"]
+command = "train $data --lr {} --init runs/first/checkpoint.safetensors"
+[[panel]]
+x = "learning rate"
+  [[panel.series]]
+  kind = "points"
+  run = "then-{}"
+  over = ["0.05", "0.1"]
+  y = "test_loss"
+  [[panel.series]]
+  kind = "level"
+  run = "first"
+  y = "test_loss"
+  [[panel.series]]
+  run = "first"
+  file = "metrics.jsonl"
+  x = "epoch"
+  y = "test_loss"
+[[compare]]
+label = "loss of {}"
+run = "then-{}"
+over = ["0.05", "0.1"]
+key = "test_loss"
+)");
+  EXPECT_THAT(reported(file), testing::ContainsRegex("loss of 0.1 +[0-9.]+ ± [0-9.]+"));
+  const auto rows = nlohmann::json::parse(bytes_of(out_ + "/numbers.json"));
+  ASSERT_EQ(rows.size(), 2u);
+  const std::vector<double> values = rows[1]["values"];
+  ASSERT_EQ(values.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    const std::string folder = fmt::format("{}/runs/seed-{}/", out_, i + 3);
+    const auto summary = nlohmann::json::parse(bytes_of(folder + "then-0.1/summary.json"));
+    EXPECT_EQ(values[i], summary["test_loss"]);
+    EXPECT_THAT(bytes_of(folder + "then-0.1/command.txt"),
+                HasSubstr(fmt::format("{}first/checkpoint.safetensors", folder)));
+  }
+  EXPECT_NE(values[0], values[1]);
+  EXPECT_DOUBLE_EQ(rows[1]["measured"], (values[0] + values[1]) / 2);
+  EXPECT_DOUBLE_EQ(rows[1]["deviation"], std::abs(values[0] - values[1]) / std::sqrt(2.0));
+  EXPECT_THAT(bytes_of(out_ + "/report.md"), HasSubstr("Seeds 3, 4"));
+  expect_failure(run_program({"reproduce", write(kExperiment), "--out", out_, "--seed", "1"}), 2,
+                 {"--seed", "found 1", "their own seeds"});
 }
 
 TEST_F(Reproduce, WithoutPythonTheRunsAreDone) {
@@ -153,7 +212,7 @@ TEST(Experiments, AreWhole) {
   EXPECT_GE(names.size(), 6u);
   for (const std::string& name : names) {
     for (const char* scale : {"small", "paper"}) {
-      const Experiment e = read_experiment(experiment_file(name), scale, {});
+      const Experiment e = read_experiment(experiment_file(name), scale);
       EXPECT_FALSE(e.runs.empty()) << name;
       for (const Experiment::Run& run : e.runs) EXPECT_GE(run.words.size(), 2u) << name;
     }
