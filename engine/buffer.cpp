@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/error.h"
+#include "kernels/has_cuda.h"
 
 namespace basin {
 

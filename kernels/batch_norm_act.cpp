@@ -1,6 +1,7 @@
 // Batch norm on a CPU, in training and with given statistics: each thread its own rows, partial
 // statistics joined in the order of the threads.
 #include "kernels/error.h"
+#include "kernels/has_cuda.h"
 #include "kernels/map_cpu.h"
 #include "kernels/norm_act.h"
 #include "kernels/norm_act_cpu.h"

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/has_cuda.h"
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
 

@@ -6,6 +6,7 @@
 
 #include "kernels/conv_backend.h"
 #include "kernels/error.h"
+#include "kernels/has_cuda.h"
 #include "kernels/simd.h"
 #include "kernels/winograd.h"
 

@@ -2,6 +2,7 @@
 #include <type_traits>
 
 #include "kernels/conv_backend.h"
+#include "kernels/has_cuda.h"
 #include "kernels/reference.h"
 
 namespace basin {

@@ -1,6 +1,7 @@
 #include "kernels/convert.h"
 
 #include "kernels/bfloat16.h"
+#include "kernels/has_cuda.h"
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
 

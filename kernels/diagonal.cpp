@@ -4,6 +4,7 @@
 
 #include "kernels/diagonal_pack.h"
 #include "kernels/error.h"
+#include "kernels/has_cuda.h"
 #include "kernels/parallel.h"
 
 namespace basin {

@@ -8,6 +8,7 @@
 
 #include "kernels/error.h"
 #include "kernels/gemm_backend.h"
+#include "kernels/has_cuda.h"
 #include "kernels/parallel.h"
 #include "kernels/reference.h"
 #include "kernels/thin_product.h"

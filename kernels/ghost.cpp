@@ -5,6 +5,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/ghost.cuh"
+#include "kernels/has_cuda.h"
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
 

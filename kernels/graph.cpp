@@ -1,6 +1,7 @@
 #include "kernels/graph.h"
 
 #include "kernels/error.h"
+#include "kernels/has_cuda.h"
 
 namespace basin {
 

@@ -1,6 +1,7 @@
 // The CPU side of the landscape's kernels.
 #include "kernels/landscape.h"
 
+#include "kernels/has_cuda.h"
 #include "kernels/map_cpu.h"
 
 namespace basin {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/error.h"
+#include "kernels/has_cuda.h"
 #include "kernels/parallel.h"
 #include "kernels/reduce.h"
 #include "kernels/simd.h"

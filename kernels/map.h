@@ -10,6 +10,7 @@
 #include <array>
 
 #include "kernels/cost.h"
+#include "kernels/has_cuda.h"
 #include "kernels/platform.h"
 #include "kernels/stream.h"
 

@@ -2,6 +2,7 @@
 #include "kernels/norm_act.h"
 
 #include "kernels/error.h"
+#include "kernels/has_cuda.h"
 #include "kernels/norm_act_cpu.h"
 #include "kernels/simd.h"
 

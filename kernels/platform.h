@@ -4,10 +4,6 @@
 
 #include <cstdint>
 
-#ifndef BASIN_HAS_CUDA
-#define BASIN_HAS_CUDA 0
-#endif
-
 // BASIN_UNROLL stands before a loop with constant bounds that indexes a small array: unrolled, the
 // array is in registers, and otherwise in memory.
 #ifdef __CUDACC__
@@ -21,9 +17,6 @@
 #endif
 
 namespace basin {
-
-// An absent backend is one `if constexpr (kHasCuda)`: the discarded branch needs no symbol.
-inline constexpr bool kHasCuda = BASIN_HAS_CUDA != 0;
 
 // Whether a kernel replaces what its output holds, or adds to it.
 enum class Write { Overwrite, Accumulate };

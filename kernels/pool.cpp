@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/has_cuda.h"
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
 

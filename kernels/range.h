@@ -2,8 +2,6 @@
 // profiler listens, and nothing in a build without CUDA.
 #pragma once
 
-#include "kernels/platform.h"
-
 namespace basin {
 
 namespace cuda {  // range.cu
@@ -14,12 +12,8 @@ void pop_range();
 // From its making to its end. Ranges of a thread nest.
 class [[nodiscard]] Range {
  public:
-  explicit Range([[maybe_unused]] const char* name) {
-    if constexpr (kHasCuda) cuda::push_range(name);
-  }
-  ~Range() {
-    if constexpr (kHasCuda) cuda::pop_range();
-  }
+  explicit Range(const char* name);
+  ~Range();
   Range(const Range&) = delete;
   Range& operator=(const Range&) = delete;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/has_cuda.h"
 #include "kernels/map_cpu.h"
 
 namespace basin {

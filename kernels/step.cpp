@@ -1,5 +1,7 @@
 #include "kernels/step.h"
 
+#include "kernels/has_cuda.h"
+
 namespace basin {
 namespace {
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernels/error.h"
+#include "kernels/has_cuda.h"
 
 namespace basin {
 namespace {

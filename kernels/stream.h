@@ -27,7 +27,7 @@ class Stream {
   static Stream cuda(int index, Tf32 tf32 = Tf32::No);
 
   DeviceKind kind() const { return kind_; }
-  bool is_cuda() const { return kHasCuda && kind_ == DeviceKind::Cuda; }
+  bool is_cuda() const { return kind_ == DeviceKind::Cuda; }
   int threads() const { return threads_; }
   int device_index() const { return index_; }
   CudaStream& cuda_stream() const { return *cuda_; }

@@ -1,5 +1,6 @@
 // Events: what is before one is done when it is; a stream that waits for one comes behind it.
 #include "kernels/event.h"
+#include "kernels/error.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,6 @@
 // Streams: what can be opened, and the one line where it cannot.
 #include "kernels/stream.h"
+#include "kernels/has_cuda.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
