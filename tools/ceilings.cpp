@@ -12,17 +12,19 @@ namespace {
 constexpr int64_t kCacheFloats = 1 << 15;   // 3 arrays, 384 KiB a thread: a second-level cache
 constexpr int64_t kMemoryFloats = 1 << 24;  // 3 arrays, 192 MiB, shared out among the threads
 
+constexpr double kEnough = 0.3;  // seconds
+
 struct Rates {
   double bytes, flops;  // a second
 };
 
 // What all threads together do a second, in the best round: each runs what make_run(stream) makes
-// `calls` times a round.
+// `calls` times a round. Slow rounds are fewer: none after the first that ends behind kEnough.
 template <class Make>
 Rates best_rates(int threads, int rounds, int calls, const Make& make_run) {
   using Clock = std::chrono::steady_clock;
   std::vector<Clock::time_point> start(threads), end(threads);
-  double least = INFINITY, bytes = 0, flops = 0;
+  double least = INFINITY, spent = 0, bytes = 0, flops = 0;
 #pragma omp parallel num_threads(threads) reduction(+ : bytes, flops)
   {
     const Stream stream = Stream::cpu(1);
@@ -30,7 +32,7 @@ Rates best_rates(int threads, int rounds, int calls, const Make& make_run) {
     run.run(stream);
     bytes += calls * static_cast<double>(run.cost().bytes());
     flops += calls * static_cast<double>(run.cost().flops);
-    for (int round = 0; round < rounds; ++round) {
+    for (int round = 0; round < rounds && spent < kEnough; ++round) {
       const int me = omp_get_thread_num();
 #pragma omp barrier
       start[me] = Clock::now();
@@ -41,7 +43,9 @@ Rates best_rates(int threads, int rounds, int calls, const Make& make_run) {
       {
         const auto first = *std::min_element(start.begin(), start.begin() + omp_get_num_threads());
         const auto last = *std::max_element(end.begin(), end.begin() + omp_get_num_threads());
-        least = std::min(least, std::chrono::duration<double>(last - first).count());
+        const double seconds = std::chrono::duration<double>(last - first).count();
+        least = std::min(least, seconds);
+        spent += seconds;
       }
     }
   }
