@@ -1,12 +1,12 @@
 // Events: what is before one is done when it is; a stream that waits for one comes behind it.
 #include "kernels/event.h"
-#include "kernels/error.h"
 
 #include <gtest/gtest.h>
 
 #include <utility>
 
 #include "kernels/elementwise.h"
+#include "kernels/error.h"
 #include "kernels/map.h"
 #include "tests/support/device.h"
 
