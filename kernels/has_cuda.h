@@ -3,6 +3,10 @@
 // to the same object in either build (and a compiler's cache has it).
 #pragma once
 
+#ifndef BASIN_HAS_CUDA
+#define BASIN_HAS_CUDA 0
+#endif
+
 namespace basin {
 
 inline constexpr bool kHasCuda = BASIN_HAS_CUDA != 0;

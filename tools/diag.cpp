@@ -114,7 +114,7 @@ Command add_diag(CLI::App& app) {
                    "weights and pictures")
       ->capture_default_str();
   add_common_options(*command, *common);
-  replace_seed_option(*command, *o);
+  replace_seed_option(*command, o->seeds);
   command->footer(
       "f(x) = <x, u o v>, loss |X (u o v) - y|^2 / (2n), in float64. Comma lists of algorithms,\n"
       "seeds, alpha, gamma and rho make a sweep, a row of sweep.csv each; a run that diverges is\n"

@@ -228,14 +228,6 @@ void add_diag_options(CLI::App& command, DiagOptions& o, std::vector<std::string
       "0.02 --gamma 0.1 --rho 0.1 --rho-convention paper --rng numpy --steps 1000000");
 }
 
-void replace_seed_option(CLI::App& command, DiagOptions& o) {
-  command.remove_option(command.get_option("--seed"));
-  add_values(command, "--seed", o.seeds, parse_whole, "whole numbers >= 0, as 0,1,2",
-             "of every random number")
-      ->default_str("0")
-      ->group("Common");
-}
-
 namespace {
 
 // What --theory is of, where nothing else was asked for.

@@ -50,9 +50,6 @@ DiagStage parse_stage(const std::string& text, int64_t steps);
 // The iterations, of `steps`, that --log names: "all", "paper", or every N-th and the last.
 std::vector<int64_t> logged_iterations(const std::string& log, int64_t steps);
 
-// In the place of the common --seed, which takes one: a list.
-void replace_seed_option(CLI::App& command, DiagOptions& options);
-
 // All options but --out and the common ones. Those that were given are checked by checked().
 void add_diag_options(CLI::App& command, DiagOptions& options, std::vector<std::string>& then);
 // With what is left open filled in; Error(Usage) where options contradict each other.

@@ -211,7 +211,8 @@ TEST_F(Diag, WrongUse) {
   refused({"--gamma", "1/0"}, {"--gamma", "'1/0'"});
   refused({"--rho", "0.1,-1"}, {"--rho", "'-1'"});
   refused({"--seed", "4294967296", "--rng", "numpy"}, {"--seed", "4294967296", "2^32"});
-  refused({"--seed", "1.5"}, {"--seed", "'1.5'"});
+  refused({"--seed", "1.5"}, {"--seed", "found 1.5", "whole numbers"});
+  refused({"--seed", "1,1"}, {"--seed", "found 1 twice"});
   refused({"--sparsity", "31"}, {"--sparsity", "found 31", "30"});
   refused({"--log", "0"}, {"--log", "found '0'"});
   refused({"--log", "all", "--rho", "1,2"}, {"--log", "ends only"});
