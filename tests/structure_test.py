@@ -39,7 +39,7 @@ MAX_LINES = 400
 PART_OF = {"batch_norm_act": "norm_act", "conv_onednn": "conv", "conv_reference": "conv",
            "conv_strided": "conv", "conv_tile": "conv", "gemm_onednn": "gemm", "ghost_conv": "ghost",
            "thin_product": "gemm", "winograd": "conv"}
-NO_FAMILY = {"error", "graph", "onednn", "pinned", "simd", "step", "stream"}
+NO_FAMILY = {"error", "event", "graph", "onednn", "pinned", "range", "simd", "step", "stream"}
 
 TOKEN = re.compile(
     r'//[^\n]*|/\*.*?\*/|R"(?P<tag>[^(\s]*)\(.*?\)(?P=tag)"'
