@@ -75,9 +75,7 @@ TEST_P(StepOnCuda, IsTheCpusForEachOptimizer) {
         };
         const OneStep found = on(Stream::cuda(0)), expected = on(Stream::cpu(2));
         ASSERT_EQ(found.losses.size(), expected.losses.size());
-        if (std::string(name) == "sam") {  // and in another order of blocks and warps
-          expect_equal(found, on(Stream::cuda(0)));
-        }
+        expect_equal(found, on(Stream::cuda(0)));  // and in another order of blocks and warps
         apart = difference(found, expected, exact ? 1e-11 : 1e-4);
         if (apart.empty()) break;
       }

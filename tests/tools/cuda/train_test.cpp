@@ -31,19 +31,21 @@ class TrainOnCuda : public testing::TestWithParam<const char*> {};
 
 TEST_P(TrainOnCuda, TenStepsAreTheCpus) {
   const Folder folder;
-  const std::string cpu = folder.file("cpu"), cuda = folder.file("cuda");
-  for (const auto& [out, device] : {std::pair{cpu, "cpu"}, {cuda, "cuda:0"}}) {
+  const std::string cpu = folder.file("cpu"), cuda = folder.file("cuda"),
+                    again = folder.file("again");
+  for (const auto& [out, device] : {std::pair{cpu, "cpu"}, {cuda, "cuda"}, {again, "cuda:0"}}) {
     const ProgramResult result = run_program(ten_steps(out, GetParam(), device));
     ASSERT_EQ(result.code, 0) << result.err;
     EXPECT_EQ(result.err + result.out, "");
   }
   const Json a = summary_of(cpu), b = summary_of(cuda);
-  EXPECT_EQ(b["device"], "cuda:0");
+  EXPECT_EQ(b["device"], "cuda");
   for (const char* loss : {"train_loss", "test_loss"}) {
     EXPECT_NEAR(b[loss], a[loss], 1e-4 * a[loss].get<double>()) << loss;
   }
   EXPECT_EQ(a["train_accuracy"], b["train_accuracy"]);
   EXPECT_TRUE(bytes_of(cuda + "/checkpoint.safetensors").size() > 1000);
+  EXPECT_EQ(bytes_of(cuda + "/progress.jsonl"), bytes_of(again + "/progress.jsonl"));
 }
 
 TEST_P(TrainOnCuda, AResumedRunGivesTheSameBytes) {

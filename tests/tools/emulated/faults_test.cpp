@@ -71,7 +71,7 @@ class Faults : public testing::TestWithParam<const char*> {
   template <class Set>
   void walk(int64_t all, const Set& set, const std::string& what) {
     int64_t failed = 0;
-    for (int64_t n = 1;; n += n < all ? 1 : n / 6) {
+    for (int64_t n = 1;; n += n < all ? 1 : n / 16) {
       emulated::Settings settings;
       set(settings, n);
       if (runs(settings, what + " " + std::to_string(n))) break;
