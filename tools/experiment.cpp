@@ -129,16 +129,16 @@ std::vector<std::string> seeds_of(const Reader& file, const std::string& scale,
   return seeds;
 }
 
-// The run of `name` for a seed: in that seed's folder, as are the other runs' files that it reads.
-Experiment::Run run_of_seed(const std::string& seed, const std::string& name, Words words,
-                            bool may_diverge) {
-  if (seed.empty()) return {name, std::move(words), may_diverge};
+// A run for a seed: in that seed's folder, as are the other runs' files that it reads.
+Experiment::Run with_seed(Experiment::Run run, const std::string& seed) {
+  if (seed.empty()) return run;
   const std::string folder = "seed-" + seed + "/";
-  for (std::string& word : words) {
+  run.name.insert(0, folder);
+  for (std::string& word : run.words) {
     if (word.starts_with("runs/")) word.insert(5, folder);
   }
-  words.insert(words.end(), {"--seed", seed});
-  return {folder + name, std::move(words), may_diverge};
+  run.words.insert(run.words.end(), {"--seed", seed});
+  return run;
 }
 
 }  // namespace
@@ -173,22 +173,23 @@ Experiment read_experiment(const std::string& path, const std::string& scale,
   const toml::array* runs = file.root()["run"].as_array();
   BASIN_CHECK(runs != nullptr && runs->is_array_of_tables(), path,
               "found no [[run]], expected at least one");
-  for (const std::string& seed : seeds_of(file, scale, seeds)) {
-    std::set<std::string> names;
-    for (const toml::node& node : *runs) {
-      const toml::table& run = *node.as_table();
-      for (const std::string& value : over_of(file, run, variables)) {
-        const std::string where = file.at(run, "run");
-        const std::string name = filled(file.text(run, "name"), variables, value, where);
-        BASIN_CHECK(!name.empty() && name.find_first_of("/ ") == std::string::npos, where,
-                    "found the name '{}', expected one of a folder", name);
-        BASIN_CHECK(names.insert(name).second, where, "found the name '{}' for the second time",
-                    name);
-        experiment.runs.push_back(run_of_seed(
-            seed, name, words_of(filled(file.text(run, "command"), variables, value, where)),
-            run["may_diverge"].value_or(false)));
-      }
+  std::set<std::string> names;
+  std::vector<Experiment::Run> once;
+  for (const toml::node& node : *runs) {
+    const toml::table& run = *node.as_table();
+    for (const std::string& value : over_of(file, run, variables)) {
+      const std::string where = file.at(run, "run");
+      const std::string name = filled(file.text(run, "name"), variables, value, where);
+      BASIN_CHECK(!name.empty() && name.find_first_of("/ ") == std::string::npos, where,
+                  "found the name '{}', expected one of a folder", name);
+      BASIN_CHECK(names.insert(name).second, where, "found the name '{}' for the second time",
+                  name);
+      once.push_back({name, words_of(filled(file.text(run, "command"), variables, value, where)),
+                      run["may_diverge"].value_or(false)});
     }
+  }
+  for (const std::string& seed : seeds_of(file, scale, seeds)) {
+    for (const Experiment::Run& run : once) experiment.runs.push_back(with_seed(run, seed));
   }
   return experiment;
 }

@@ -1,11 +1,11 @@
 // Streams: what can be opened, and the one line where it cannot.
 #include "kernels/stream.h"
-#include "kernels/has_cuda.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "kernels/error.h"
+#include "kernels/has_cuda.h"
 #include "tests/support/device.h"
 
 namespace basin::test {

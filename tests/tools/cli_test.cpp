@@ -1,11 +1,11 @@
 // The command line: what is wrong is said in one line on stderr, with the right exit code, and
 // nothing is written.
 #include "tests/support/cli.h"
-#include "kernels/has_cuda.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kernels/has_cuda.h"
 #include "kernels/stream.h"
 
 namespace basin::test {
