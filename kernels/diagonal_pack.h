@@ -65,6 +65,7 @@ class DiagonalPack {
     };
     halve(s.first);
     update_beta();
+    predict_first();
     for (int64_t i = s.first; i < s.first + s.steps; ++i) {
       step(i);
       halve(i + 1);
@@ -116,7 +117,7 @@ class DiagonalPack {
 
   void step(int64_t i) {
     if (first_.algorithm == DiagonalAlgorithm::Sgd) {
-      return descend_example(example_of(schedule_, first_, p_.n, i));
+      return descend_example(i + 1);
     }
     V loss[kParts];
     residual(loss);
@@ -178,25 +179,44 @@ class DiagonalPack {
     }
   }
 
-  void descend_example(int64_t example) {
-    const T* x = p_.by_example + example * p_.coordinate_stride();
-    V e, loss[kParts]{};
-    const auto predict = [&](int64_t o, V& sum) {
-      sum += Lanes::shared(x, o) * (vec(u_, o) * vec(v_, o));
-    };
-    total<Lanes, T, W>(coordinates_, predict, e);
-    e -= p_.y[example];
+  int64_t example_at(int64_t i) const {
+    const int64_t last = schedule_.first + schedule_.steps - 1;
+    return example_of(schedule_, first_, p_.n, std::min(i, last));
+  }
+  const T* row(int64_t example) const { return p_.by_example + example * p_.coordinate_stride(); }
+
+  void predict_first() {
+    if (first_.algorithm != DiagonalAlgorithm::Sgd || schedule_.steps == 0) return;
+    example_ = example_at(schedule_.first);
+    const T* x = row(example_);
+    const auto add = [&](int64_t o, V& sum) { sum += Lanes::shared(x, o) * vec(beta_, o); };
+    total<Lanes, T, W>(coordinates_, add, prediction_);
+  }
+
+  // Along example_'s gradient. What iteration `next` predicts of its example is summed on the way:
+  // u and v are read and written once a step.
+  void descend_example(int64_t next) {
+    const V e = prediction_ - p_.y[example_];
+    V loss[kParts]{};
     loss[0] = static_cast<T>(p_.n) * (e * e);  // the example stands for all
     if constexpr (kTrajectories == 1) {
       for (int lane = 1; lane < W; ++lane) loss[0][lane] = 0;
     }
     note_loss(loss);
-    for (int64_t o = 0; o < coordinates_; ++o) {
+    const V rate = gamma_ * e;
+    const T* x = row(example_);
+    example_ = example_at(next);
+    const T* next_x = row(example_);
+    const auto descend = [&](int64_t o, V& sum) {
       V &u = vec(u_, o), &v = vec(v_, o);
-      const V g = e * Lanes::shared(x, o), gu = g * v, gv = g * u;
-      u -= gamma_ * gu;
-      v -= gamma_ * gv;
-    }
+      const V g = rate * Lanes::shared(x, o), gu = g * v, gv = g * u;
+      u -= gu;
+      v -= gv;
+      sum += Lanes::shared(next_x, o) * (u * v);
+    };
+    V sum;  // built in a register
+    total<Lanes, T, W>(coordinates_, descend, sum);
+    prediction_ = sum;
   }
 
   void descend_from_perturbed() {
@@ -294,6 +314,8 @@ class DiagonalPack {
   T inverse_n_ = T(1) / static_cast<T>(p_.n);
   V gamma_{}, radius_{}, decay_{}, balance_{};
   V integral_[kParts]{}, finite_{};  // of the call; how many losses were finite
+  int64_t example_ = 0;              // SGD: the next iteration's, and what is predicted of it
+  V prediction_{};
   bool shrinks_ = false;
   // Of coordinates; of examples.
   T *u_, *v_, *exponent_, *beta_, *squares_, *moved_u_, *moved_v_, *g_;
