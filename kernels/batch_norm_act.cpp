@@ -151,11 +151,10 @@ void backward(const Stream& stream, const NormShape& shape, Depends depends, con
 }
 
 }  // namespace
+}  // namespace cpu
 
 BASIN_INSTANTIATE_MAP(float, RunningStatistics<float>)
 BASIN_INSTANTIATE_MAP(double, RunningStatistics<double>)
-
-}  // namespace cpu
 
 template <class T>
 int64_t batch_norm_act_scratch(const Stream& stream, const NormShape& shape) {

@@ -3,7 +3,7 @@
 
 #include "kernels/map_cpu.h"
 
-namespace basin::cpu {
+namespace basin {
 
 #define BASIN_BOTH_MODES(T, ...)        \
   BASIN_INSTANTIATE_MAP(T, __VA_ARGS__) \
@@ -12,4 +12,4 @@ namespace basin::cpu {
 BASIN_ELEMENTWISE_FUNCTORS(BASIN_BOTH_MODES, float)
 BASIN_ELEMENTWISE_FUNCTORS(BASIN_BOTH_MODES, double)
 
-}  // namespace basin::cpu
+}  // namespace basin

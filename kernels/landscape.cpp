@@ -5,11 +5,11 @@
 #include "kernels/map_cpu.h"
 
 namespace basin {
-namespace cpu {
 
 BASIN_LANDSCAPE_FUNCTORS(BASIN_INSTANTIATE_MAP, float)
 BASIN_LANDSCAPE_FUNCTORS(BASIN_INSTANTIATE_MAP, double)
 
+namespace cpu {
 namespace {
 
 // A normal number takes a core as long as moving this many bytes (ten rounds, log, cos: 25 ns).

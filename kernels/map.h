@@ -10,7 +10,6 @@
 #include <array>
 
 #include "kernels/cost.h"
-#include "kernels/has_cuda.h"
 #include "kernels/platform.h"
 #include "kernels/stream.h"
 
@@ -68,28 +67,11 @@ struct Accumulated {
   }
 };
 
-namespace cpu {
-template <class T, class F>
-void map(const Stream& stream, const F& functor, int64_t n, const Inputs<T, F>& in,
-         const Outputs<T, F>& out);
-}
-namespace cuda {
-template <class T, class F>
-void map(const Stream& stream, const F& functor, int64_t n, const Inputs<T, F>& in,
-         const Outputs<T, F>& out);
-}
-
 // out[i] = functor(in[i]) for i in [0, n): map<T>(stream, Add<T>{}, n, {a, b}, {y}).
 // Instantiated in the family's .cpp and .cu files.
 template <class T, class F>
 void map(const Stream& stream, const F& functor, int64_t n, const Inputs<T, F>& in,
-         const Outputs<T, F>& out) {
-  if (n == 0) return;
-  if constexpr (kHasCuda) {
-    if (stream.is_cuda()) return cuda::map<T, F>(stream, functor, n, in, out);
-  }
-  cpu::map<T, F>(stream, functor, n, in, out);
-}
+         const Outputs<T, F>& out);
 
 // The same, with `mode` saying whether the outputs are replaced or added to.
 template <class T, class F>

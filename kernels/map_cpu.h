@@ -1,14 +1,17 @@
-// The element driver on a CPU: one vectorised loop, each thread with its own run of elements.
+// The element driver on a CPU, one vectorised loop, each thread with its own run of elements; and
+// the function that dispatches.
 // Included by the .cpp files that instantiate functors.
 #pragma once
 
 #include <type_traits>
 
+#include "kernels/has_cuda.h"
 #include "kernels/map.h"
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
 
-namespace basin::cpu {
+namespace basin {
+namespace cpu {
 
 // Elements [begin, end), in the vector width of the machine.
 template <class T, class F>
@@ -36,7 +39,25 @@ void map(const Stream& stream, const F& functor, int64_t n, const Inputs<T, F>& 
       [&](int64_t begin, int64_t end) { map_range<T, Bound>(bound, begin, end, in, out); });
 }
 
-}  // namespace basin::cpu
+}  // namespace cpu
+
+namespace cuda {
+template <class T, class F>
+void map(const Stream& stream, const F& functor, int64_t n, const Inputs<T, F>& in,
+         const Outputs<T, F>& out);
+}
+
+template <class T, class F>
+void map(const Stream& stream, const F& functor, int64_t n, const Inputs<T, F>& in,
+         const Outputs<T, F>& out) {
+  if (n == 0) return;
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) return cuda::map<T, F>(stream, functor, n, in, out);
+  }
+  cpu::map<T, F>(stream, functor, n, in, out);
+}
+
+}  // namespace basin
 
 #define BASIN_INSTANTIATE_MAP(T, ...)                                           \
   template void map<T, __VA_ARGS__>(const Stream&, const __VA_ARGS__&, int64_t, \

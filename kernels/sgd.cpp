@@ -3,9 +3,9 @@
 
 #include "kernels/map_cpu.h"
 
-namespace basin::cpu {
+namespace basin {
 
 BASIN_SGD_FUNCTORS(BASIN_INSTANTIATE_MAP, float)
 BASIN_SGD_FUNCTORS(BASIN_INSTANTIATE_MAP, double)
 
-}  // namespace basin::cpu
+}  // namespace basin

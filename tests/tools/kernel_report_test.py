@@ -203,7 +203,7 @@ class Program(unittest.TestCase):
         (root / "compile_commands.json").write_text(json.dumps([
             {"directory": str(root), "file": "a.cpp", "command": "g++ -c a.cpp -o a.o"},
             {"directory": str(root), "file": str(source),
-             "command": f"ccache {root}/nvcc -O3 -x cu -c {source} -o bias.o"}]))
+             "command": f"cmake -E env A=b ccache {root}/nvcc -O3 -x cu -c {source} -o bias.o"}]))
         out, err = io.StringIO(), io.StringIO()
         with mock.patch("sys.argv", ["kernel_report.py", str(root), *options]), \
                 contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
