@@ -1,5 +1,7 @@
 #include "engine/checkpoint.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 namespace basin {

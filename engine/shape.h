@@ -1,11 +1,12 @@
 // The extents of a tensor: at most four dimensions, contiguous, the last one fastest.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <string>
 
 #include "kernels/error.h"
 
@@ -34,11 +35,7 @@ class Shape {
   }
   bool operator==(const Shape&) const = default;
 
-  std::string text() const {
-    std::string s = "[";
-    for (int i = 0; i < rank_; ++i) s += fmt::format("{}{}", i ? "," : "", dims_[i]);
-    return s + "]";
-  }
+  std::string text() const;  // "[2,3]"
 
  private:
   std::array<int64_t, kMaxRank> dims_{};
@@ -49,7 +46,6 @@ class Shape {
 
 template <>
 struct fmt::formatter<basin::Shape> : fmt::formatter<std::string> {
-  auto format(const basin::Shape& shape, fmt::format_context& context) const {
-    return fmt::formatter<std::string>::format(shape.text(), context);
-  }
+  fmt::format_context::iterator format(const basin::Shape& shape,
+                                       fmt::format_context& context) const;
 };

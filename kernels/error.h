@@ -2,10 +2,11 @@
 // expected, in one line; `main` prints the line and leaves with the exit code below.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace basin {
 
@@ -24,18 +25,21 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
+// Throws Error(kind), "where: " and the formatted text: what the two below come to.
+[[noreturn]] void raise_error(ErrorKind kind, std::string_view where, fmt::string_view format,
+                              fmt::format_args args);
+
 // Raises Error(Usage): `where` is the op, option or file that the reader has to look at.
 template <class... Args>
-[[noreturn]] void fail(const std::string& where, fmt::format_string<Args...> format,
-                       Args&&... args) {
-  throw Error(ErrorKind::Usage, where + ": " + fmt::format(format, std::forward<Args>(args)...));
+[[noreturn]] void fail(std::string_view where, fmt::format_string<Args...> format, Args&&... args) {
+  raise_error(ErrorKind::Usage, where, format, fmt::make_format_args(args...));
 }
 
 // Raises Error(Run).
 template <class... Args>
-[[noreturn]] void fail_run(const std::string& where, fmt::format_string<Args...> format,
+[[noreturn]] void fail_run(std::string_view where, fmt::format_string<Args...> format,
                            Args&&... args) {
-  throw Error(ErrorKind::Run, where + ": " + fmt::format(format, std::forward<Args>(args)...));
+  raise_error(ErrorKind::Run, where, format, fmt::make_format_args(args...));
 }
 
 }  // namespace basin

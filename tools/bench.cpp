@@ -204,51 +204,50 @@ int run_step(Options& o, const CommonOptions& common) {
 
 }  // namespace
 
-Command add_bench(CLI::App& app) {
-  CLI::App* command = add_command(app, "bench", "Measures what a training step costs");
-  command->require_subcommand(1);
-  CLI::App* step = add_command(*command, "step", "One step and its parts, beside PyTorch's");
+Command add_bench(CommandLine app) {
+  const CommandLine command = app.add_command("bench", "Measures what a training step costs");
+  command.require_subcommand();
+  const CommandLine step = command.add_command("step", "One step and its parts, beside PyTorch's");
   auto o = std::make_shared<Options>();
   o->step.optimizer.name = "sgd,sam";
   auto common = std::make_shared<CommonOptions>();
-  add_network_options(*step, o->model, o->width);
-  add_batch_option(*step, o->step);
-  step->add_option("--repeats", o->repeats, "measurements of each row, taken in turns")
-      ->check(between(1, 100000))
-      ->capture_default_str();
-  step->add_option("--peer", o->peer, "pytorch, measured in the same run, in turns with ours")
-      ->check(one_of({"pytorch"}));
-  step->add_option("--python", o->python, "the interpreter that has PyTorch")
-      ->capture_default_str();
-  step->add_option("--json", o->json, "a file for the results")->type_name("FILE");
-  add_step_options(*step, o->step);
-  add_common_options(*step, *common);
-  step->footer(
+  add_network_options(step, o->model, o->width);
+  add_batch_option(step, o->step);
+  step.add_option("--repeats", o->repeats, "measurements of each row, taken in turns")
+      .check(between(1, 100000))
+      .capture_default_str();
+  step.add_option("--peer", o->peer, "pytorch, measured in the same run, in turns with ours")
+      .check(one_of({"pytorch"}));
+  step.add_option("--python", o->python, "the interpreter that has PyTorch").capture_default_str();
+  step.add_option("--json", o->json, "a file for the results").type_name("FILE");
+  add_step_options(step, o->step);
+  add_common_options(step, *common);
+  step.footer(
       "Example:\n  basin bench step --model resnet_tiny_gn --peer pytorch --python "
       "venv/bin/python");
-  const auto [scaling, run_scaling] = add_scaling_bench(*command);
-  const auto [microbatch, run_microbatch] = add_microbatch_bench(*command);
-  CLI::App* kernels = add_command(*command, "kernels",
-                                  "Every kernel alone, beside what the machine can do at most");
+  const auto [scaling, run_scaling] = add_scaling_bench(command);
+  const auto [microbatch, run_microbatch] = add_microbatch_bench(command);
+  const CommandLine kernels =
+      command.add_command("kernels", "Every kernel alone, beside what the machine can do at most");
   auto k = std::make_shared<KernelBenchOptions>();
-  kernels->add_option("--filter", k->filter, "a regular expression on the kernels' names")
-      ->capture_default_str();
-  kernels->add_option("--min-time", k->min_time, "seconds a benchmark")
-      ->check(positive())
-      ->capture_default_str();
+  kernels.add_option("--filter", k->filter, "a regular expression on the kernels' names")
+      .capture_default_str();
+  kernels.add_option("--min-time", k->min_time, "seconds a benchmark")
+      .check(positive())
+      .capture_default_str();
   kernels
-      ->add_option("--json", k->json, "a file for Google Benchmark's output (compare.py reads it)")
-      ->type_name("FILE");
-  kernels->add_option("--device", k->device, "cpu, or cuda: the first GPU")
-      ->check(one_of({"cpu", "cuda"}))
-      ->capture_default_str();
-  kernels->footer("Example:\n  basin bench kernels --filter sam");
-  command->footer("Example:\n  basin bench step --model resnet_tiny_gn --batch 128");
+      .add_option("--json", k->json, "a file for Google Benchmark's output (compare.py reads it)")
+      .type_name("FILE");
+  kernels.add_option("--device", k->device, "cpu, or cuda: the first GPU")
+      .check(one_of({"cpu", "cuda"}))
+      .capture_default_str();
+  kernels.footer("Example:\n  basin bench kernels --filter sam");
+  command.footer("Example:\n  basin bench step --model resnet_tiny_gn --batch 128");
   return [=, scaling = scaling, run_scaling = run_scaling, microbatch = microbatch,
           run_microbatch = run_microbatch] {
-    if (kernels->parsed()) return run_kernel_bench(*k);
-    if (microbatch->parsed()) return run_microbatch();
-    return scaling->parsed() ? run_scaling() : run_step(*o, *common);
+    if (kernels.parsed()) return run_kernel_bench(*k);
+    if (microbatch.parsed()) return run_microbatch();
+    return scaling.parsed() ? run_scaling() : run_step(*o, *common);
   };
 }
 

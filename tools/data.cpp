@@ -80,28 +80,29 @@ int verify(const DataOptions& o) {
 
 }  // namespace
 
-Command add_data(CLI::App& app) {
-  CLI::App* command = add_command(app, "data",
-                                  "Lists data sets, fetches and checks them. A data set is "
-                                  "searched in --data-dir if given, else in the\nuser's "
-                                  "cache, then where Debian's packages put it; training "
-                                  "never fetches anything.");
-  command->require_subcommand(1);
+Command add_data(CommandLine app) {
+  const CommandLine command =
+      app.add_command("data",
+                      "Lists data sets, fetches and checks them. A data set is "
+                      "searched in --data-dir if given, else in the\nuser's "
+                      "cache, then where Debian's packages put it; training "
+                      "never fetches anything.");
+  command.require_subcommand();
   auto o = std::make_shared<DataOptions>();
-  CLI::App* list_command = add_command(*command, "list", "Names, and where each lies");
-  CLI::App* fetch_command = add_command(
-      *command, "fetch", "Downloads a data set to the cache; sizes and sums are checked first");
-  fetch_command->add_option("name", o->name, "the data set")->required();
-  fetch_command->add_option("--data-dir", o->data_dir, "the folder to put it in")->type_name("DIR");
-  CLI::App* verify_command =
-      add_command(*command, "verify", "Checks sizes and sums, and reads every file");
-  verify_command->add_option("name", o->name, "the data set (else all that are here)");
-  verify_command->add_option("--data-dir", o->data_dir, "the only folder to search")
-      ->type_name("DIR");
-  command->footer("Example:\n  basin data fetch cifar10");
+  const CommandLine list_command = command.add_command("list", "Names, and where each lies");
+  const CommandLine fetch_command = command.add_command(
+      "fetch", "Downloads a data set to the cache; sizes and sums are checked first");
+  fetch_command.add_option("name", o->name, "the data set").required();
+  fetch_command.add_option("--data-dir", o->data_dir, "the folder to put it in").type_name("DIR");
+  const CommandLine verify_command =
+      command.add_command("verify", "Checks sizes and sums, and reads every file");
+  verify_command.add_option("name", o->name, "the data set (else all that are here)");
+  verify_command.add_option("--data-dir", o->data_dir, "the only folder to search")
+      .type_name("DIR");
+  command.footer("Example:\n  basin data fetch cifar10");
   return [=] {
-    if (list_command->parsed()) return list();
-    return fetch_command->parsed() ? fetch(*o) : verify(*o);
+    if (list_command.parsed()) return list();
+    return fetch_command.parsed() ? fetch(*o) : verify(*o);
   };
 }
 

@@ -90,32 +90,30 @@ int run(const DiagOptions& options, const CommonOptions& common) {
 
 }  // namespace
 
-Command add_diag(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+Command add_diag(CommandLine app) {
+  const CommandLine command = app.add_command(
       "diag", "Diagonal linear networks: GD, SGD, n-SAM and 1-SAM on sparse regression");
   auto o = std::make_shared<DiagOptions>();
   auto common = std::make_shared<CommonOptions>();
   auto then = std::make_shared<std::vector<std::string>>();
-  add_diag_options(*command, *o, *then);
+  add_diag_options(command, *o, *then);
   command
-      ->add_option("--between", o->between,
-                   "no run, but the losses on the line between the weights.npy of two")
-      ->expected(2);
-  command->add_option("--from", o->from, "of the line: 0 is the first, 1 the second")
-      ->check(finite())
-      ->capture_default_str();
-  command->add_option("--to", o->to, "of the line")->check(finite())->capture_default_str();
-  command->add_option("--points", o->points, "of the line")
-      ->check(at_least(2))
-      ->capture_default_str();
+      .add_option("--between", o->between,
+                  "no run, but the losses on the line between the weights.npy of two")
+      .expected(2);
+  command.add_option("--from", o->from, "of the line: 0 is the first, 1 the second")
+      .check(finite())
+      .capture_default_str();
+  command.add_option("--to", o->to, "of the line").check(finite()).capture_default_str();
+  command.add_option("--points", o->points, "of the line").check(at_least(2)).capture_default_str();
   command
-      ->add_option("--out", o->out,
-                   "the folder of what is written: summary.json, curves.csv (or sweep.csv), "
-                   "weights and pictures")
-      ->capture_default_str();
-  add_common_options(*command, *common);
-  replace_seed_option(*command, o->seeds);
-  command->footer(
+      .add_option("--out", o->out,
+                  "the folder of what is written: summary.json, curves.csv (or sweep.csv), "
+                  "weights and pictures")
+      .capture_default_str();
+  add_common_options(command, *common);
+  replace_seed_option(command, o->seeds);
+  command.footer(
       "f(x) = <x, u o v>, loss |X (u o v) - y|^2 / (2n), in float64. Comma lists of algorithms,\n"
       "seeds, alpha, gamma and rho make a sweep, a row of sweep.csv each; a run that diverges is\n"
       "marked there, and the others go on. Row i of curves.csv is the state behind update i + 1.\n"
@@ -126,7 +124,7 @@ Command add_diag(CLI::App& app) {
       "  basin diag --rng numpy --gamma 1/30 --then 1sam:rho=10\n"
       "  basin diag --rng numpy --between out/a/weights.npy out/b/weights.npy\n"
       "  basin diag --theory");
-  return [=] { return run(checked(*o, *command, *then), *common); };
+  return [=] { return run(checked(*o, command, *then), *common); };
 }
 
 }  // namespace basin

@@ -1,5 +1,7 @@
 #include "tools/diag_line.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "engine/checkpoint.h"

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "kernels/error.h"
-#include "tools/usage.h"
+#include "tools/suggestion.h"
 
 namespace basin {
 
@@ -56,25 +56,18 @@ std::optional<double> not_negative(const std::string& word) {
   return value && *value >= 0 ? value : std::nullopt;
 }
 
-// An option of a list in one word, each of which parse() takes; `expected` says what that is.
+// An option of a list, each word of which parse() takes; `expected` says what that is.
 template <class Value, class Parse>
-CLI::Option* add_values(CLI::App& command, const std::string& name, std::vector<Value>& values,
-                        const Parse& parse, const std::string& expected, const std::string& help) {
+CommandOption add_values(CommandLine command, const std::string& name, std::vector<Value>& values,
+                         const Parse& parse, const std::string& expected, const std::string& help) {
   const auto complaint = [=](const std::string& list) -> std::string {
     for (const std::string& word : split(list)) {
       if (!parse(word)) return fmt::format("found '{}', expected {}", word, expected);
     }
     return "";
   };
-  const auto set = [=, &values](const std::string& list) {
-    values.clear();
-    for (const std::string& word : split(list)) {
-      values.push_back(static_cast<Value>(*parse(word)));
-    }
-  };
-  return command.add_option_function<std::string>(name, set, help)
-      ->check(CLI::Validator(complaint, ""))
-      ->type_name("LIST");
+  const auto value = [parse](const std::string& word) { return Value{*parse(word)}; };
+  return add_list(command, name, values, complaint, value, help);
 }
 
 }  // namespace
@@ -143,66 +136,66 @@ std::vector<int64_t> logged_iterations(const std::string& log, int64_t steps) {
   return {iterations.begin(), iterations.end()};
 }
 
-void add_diag_options(CLI::App& command, DiagOptions& o, std::vector<std::string>& then) {
+void add_diag_options(CommandLine command, DiagOptions& o, std::vector<std::string>& then) {
   add_values(command, "--algorithm", o.algorithms, algorithm_named, listed(algorithm_names()),
              "gd, sgd (batches of one example), nsam (SAM of the full batch), 1sam (SAM example by "
              "example); neither SAM is normalised")
-      ->default_str("gd");
+      .default_str("gd");
   add_values(command, "--alpha", o.alphas, above_zero, "numbers above 0, as 0.01,0.1",
              "the start: u = alpha, v = 0")
-      ->default_str("0.1");
+      .default_str("0.1");
   add_values(command, "--gamma", o.gammas, above_zero, "numbers above 0, as 0.1,1/6",
              "the step size [5 / d]");
   add_values(command, "--rho", o.rhos, not_negative, "numbers >= 0, as 0.03,0.1,0.3",
              "the radius of nsam and 1sam")
-      ->default_str("0.1");
+      .default_str("0.1");
   add_choice(command, "--rho-convention", o.convention, kConventions,
              "what 1sam moves u by along r_k x_k v: 2 rho, as the paper's code does, or rho");
   command.add_option("--steps", o.first.steps, "iterations")
-      ->check(at_least(1))
-      ->capture_default_str();
+      .check(at_least(1))
+      .capture_default_str();
   command
       .add_option("--then", then,
                   "go on with another algorithm, for as many steps again, as 1sam:rho=10; options "
                   "behind the colon: gamma, rho, steps, decay, balancedness, normalised, "
                   "derivative-only; those left out: gamma and rho as before; may be repeated")
-      ->take_all()
-      ->type_name("STAGE");
+      .take_all()
+      .type_name("STAGE");
   command.add_option("--n", o.problem.n, "training examples")
-      ->check(between(1, 1 << 20))
-      ->capture_default_str();
+      .check(between(1, 1 << 20))
+      .capture_default_str();
   command.add_option("--d", o.problem.d, "features")
-      ->check(between(1, 1 << 20))
-      ->capture_default_str();
+      .check(between(1, 1 << 20))
+      .capture_default_str();
   command.add_option("--sparsity", o.problem.sparsity, "features that the targets depend on")
-      ->check(at_least(1))
-      ->capture_default_str();
+      .check(at_least(1))
+      .capture_default_str();
   command.add_option("--tests", o.problem.tests, "test examples; 0: no test loss")
-      ->check(between(0, 1 << 20))
-      ->capture_default_str();
+      .check(between(0, 1 << 20))
+      .capture_default_str();
   add_choice(command, "--rng", o.problem.rng, kRngs,
              "where data and SGD's examples come from; numpy with --seed 0 is the paper's problem");
   command
       .add_option("--skip-draws", o.skip_draws,
                   "of --rng numpy: how many of SGD's examples are drawn and dropped before the run")
-      ->check(at_least(0))
-      ->capture_default_str();
+      .check(at_least(0))
+      .capture_default_str();
   command
       .add_option(
           "--data", o.data,
           "instead of random data: a CSV file, a line an example, its features and then its "
           "target, # before a comment; or an .npy array [examples, features + 1]")
-      ->type_name("FILE");
-  command.add_option("--test-data", o.test_data, "the same, for the test loss")->type_name("FILE");
+      .type_name("FILE");
+  command.add_option("--test-data", o.test_data, "the same, for the test loss").type_name("FILE");
   command.add_option("--decay", o.first.decay, "gd: u -= decay u in each step, not times gamma")
-      ->check(non_negative())
-      ->capture_default_str();
+      .check(non_negative())
+      .capture_default_str();
   command
       .add_option("--balancedness", o.first.balancedness,
                   "gd: the larger of |u_j| and |v_j| shrinks by this share in each step, the "
                   "smaller grows")
-      ->check(non_negative())
-      ->capture_default_str();
+      .check(non_negative())
+      .capture_default_str();
   command.add_flag("--normalised", o.first.normalised,
                    "gd: the gradients of u and of v, each divided by its norm");
   add_values(command, "--halve-at", o.halvings, parse_whole, "iterations, as 1000,5000",
@@ -213,14 +206,12 @@ void add_diag_options(CLI::App& command, DiagOptions& o, std::vector<std::string
       .add_option("--log", o.log,
                   "rows of curves.csv: all; paper (the first 500 iterations, 201 spread evenly by "
                   "their logarithm); or N, every Nth and the last")
-      ->check(CLI::Validator(
-          [](const std::string& text) -> std::string {
-            const std::optional<int64_t> every = parse_whole(text);
-            if (text == "all" || text == "paper" || (every && *every >= 1)) return "";
-            return fmt::format("found '{}', expected all, paper or a whole number >= 1", text);
-          },
-          ""))
-      ->capture_default_str();
+      .check([](const std::string& text) -> std::string {
+        const std::optional<int64_t> every = parse_whole(text);
+        if (text == "all" || text == "paper" || (every && *every >= 1)) return "";
+        return fmt::format("found '{}', expected all, paper or a whole number >= 1", text);
+      })
+      .capture_default_str();
   command.add_flag(
       "--theory", o.theory,
       "print what gradient flow predicts of the effective scale sqrt|u^2 - v^2| beside "
@@ -231,8 +222,8 @@ void add_diag_options(CLI::App& command, DiagOptions& o, std::vector<std::string
 namespace {
 
 // What --theory is of, where nothing else was asked for.
-void fill_theory(DiagOptions& o, const CLI::App& command) {
-  const auto open = [&](const char* name) { return command.get_option(name)->count() == 0; };
+void fill_theory(DiagOptions& o, CommandLine command) {
+  const auto open = [&](const char* name) { return !command.given(name); };
   using enum DiagonalAlgorithm;
   if (open("--algorithm")) o.algorithms = {Gd, NSam, OneSam};
   if (open("--alpha")) o.alphas = {0.02};
@@ -244,12 +235,12 @@ void fill_theory(DiagOptions& o, const CLI::App& command) {
 
 }  // namespace
 
-DiagOptions checked(DiagOptions o, const CLI::App& command, const std::vector<std::string>& then) {
+DiagOptions checked(DiagOptions o, CommandLine command, const std::vector<std::string>& then) {
   if (o.theory) fill_theory(o, command);
   for (const std::string& stage : then) o.then.push_back(parse_stage(stage, o.first.steps));
   if (!o.data.empty()) {
     for (const char* name : {"--n", "--d", "--sparsity", "--tests"}) {
-      BASIN_CHECK(command.get_option(name)->count() == 0, name,
+      BASIN_CHECK(!command.given(name), name,
                   "found it beside --data, expected one or the other: a file says its size");
     }
   }
@@ -259,7 +250,7 @@ DiagOptions checked(DiagOptions o, const CLI::App& command, const std::vector<st
               "found it without --rng numpy, whose draws it skips");
   const size_t runs = o.algorithms.size() * o.seeds.size() * o.alphas.size() * o.rhos.size() *
                       std::max<size_t>(1, o.gammas.size());
-  BASIN_CHECK(runs == 1 || command.get_option("--log")->count() == 0, "--log",
+  BASIN_CHECK(runs == 1 || !command.given("--log"), "--log",
               "found it with lists of options, whose sweep.csv has ends only");
   std::sort(o.halvings.begin(), o.halvings.end());
   return o;

@@ -51,9 +51,8 @@ DiagStage parse_stage(const std::string& text, int64_t steps);
 std::vector<int64_t> logged_iterations(const std::string& log, int64_t steps);
 
 // All options but --out and the common ones. Those that were given are checked by checked().
-void add_diag_options(CLI::App& command, DiagOptions& options, std::vector<std::string>& then);
+void add_diag_options(CommandLine command, DiagOptions& options, std::vector<std::string>& then);
 // With what is left open filled in; Error(Usage) where options contradict each other.
-DiagOptions checked(DiagOptions options, const CLI::App& command,
-                    const std::vector<std::string>& then);
+DiagOptions checked(DiagOptions options, CommandLine command, const std::vector<std::string>& then);
 
 }  // namespace basin

@@ -8,10 +8,10 @@
 #include <sstream>
 
 #include "kernels/error.h"
-#include "tools/cli.h"
+#include "tools/checks.h"
 #include "tools/process.h"
+#include "tools/suggestion.h"
 #include "tools/toml_file.h"
-#include "tools/usage.h"
 
 namespace basin {
 namespace {

@@ -62,28 +62,28 @@ int run(const Options& o, const CommonOptions& common) {
 
 }  // namespace
 
-Command add_info(CLI::App& app) {
-  CLI::App* command = add_command(
-      app, "info",
+Command add_info(CommandLine app) {
+  const CommandLine command = app.add_command(
+      "info",
       "Shows devices, libraries, data sets and models. Says which vector instructions the CPU "
       "kernels\n"
       "take here (BASIN_ISA=base|avx2|avx512 caps them), or why there is no CUDA device.");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
-  command->add_option("--width", o->width, "of the models whose parameters are counted")
-      ->check(at_least(1))
-      ->capture_default_str();
-  command->add_option("--classes", o->classes, "that they tell apart")
-      ->check(at_least(2))
-      ->capture_default_str();
+  command.add_option("--width", o->width, "of the models whose parameters are counted")
+      .check(at_least(1))
+      .capture_default_str();
+  command.add_option("--classes", o->classes, "that they tell apart")
+      .check(at_least(2))
+      .capture_default_str();
   command
-      ->add_option("--microbatch", o->step.microbatch,
-                   "also shows how m-SAM's groups of m examples would be replayed, and why")
-      ->check(at_least(0))
-      ->capture_default_str();
-  add_batch_option(*command, o->step);
-  add_common_options(*command, *common);
-  command->footer("Example:\n  basin info --width 64\n  basin info --microbatch 1 --batch 128");
+      .add_option("--microbatch", o->step.microbatch,
+                  "also shows how m-SAM's groups of m examples would be replayed, and why")
+      .check(at_least(0))
+      .capture_default_str();
+  add_batch_option(command, o->step);
+  add_common_options(command, *common);
+  command.footer("Example:\n  basin info --width 64\n  basin info --microbatch 1 --batch 128");
   return [=] { return run(*o, *common); };
 }
 

@@ -1,5 +1,6 @@
 // basin <command> [options]. Exit codes: 0 done; 1 the run failed; 2 wrong usage or bad input, with
 // one line; 128 + N after signal N, once a checkpoint was written.
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <new>
@@ -37,7 +38,7 @@ int main(int argc, char** argv) {
   std::vector<std::pair<CLI::App*, Command>> commands;
   for (const auto add : {add_train, add_step, add_surface, add_sharpness, add_diag, add_relu1d,
                          add_reproduce, add_bench, add_profile, add_info, add_data}) {
-    Command run = add(app);
+    Command run = add(CommandLine(app));
     commands.emplace_back(app.get_subcommands({}).back(), std::move(run));
   }
   for (auto& [command, run] : commands) add_config_option(*command);

@@ -2,6 +2,8 @@
 // loop and torch.func.vmap, all in turns in one run.
 #include "tools/microbatch_bench.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -236,32 +238,32 @@ int run(Options& o, const CommonOptions& common) {
 
 }  // namespace
 
-std::pair<CLI::App*, Command> add_microbatch_bench(CLI::App& bench) {
-  CLI::App* command = add_command(
-      bench, "microbatch", "What m-SAM costs, from groups of half the batch down to one example");
+std::pair<CommandLine, Command> add_microbatch_bench(CommandLine bench) {
+  const CommandLine command = bench.add_command(
+      "microbatch", "What m-SAM costs, from groups of half the batch down to one example");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
-  add_network_options(*command, o->model, o->width);
-  add_batch_option(*command, o->step);
-  add_rising_numbers(*command, "--microbatches", o->sizes, 1 << 20,
+  add_network_options(command, o->model, o->width);
+  add_batch_option(command, o->step);
+  add_rising_numbers(command, "--microbatches", o->sizes, 1 << 20,
                      "examples of a group; by default half the batch, a quarter, … 1")
-      ->default_str("");
-  command->add_option("--executions", o->executions, "of m-SAM, as loop,grouped")
-      ->capture_default_str();
-  command->add_option("--repeats", o->repeats, "rounds; in each, all rows take turns")
-      ->check(between(1, 100000))
-      ->capture_default_str();
-  command->add_option("--peer", o->peer, "pytorch, measured in the same run, in turns with ours")
-      ->check(one_of({"pytorch"}));
-  command->add_option("--python", o->python, "the interpreter that has PyTorch")
-      ->capture_default_str();
-  command->add_option("--json", o->json, "a file for the results")->type_name("FILE");
-  command->add_option("--plot", o->plot, "a picture, .png or .svg")
-      ->check(picture())
-      ->type_name("FILE");
-  add_step_options(*command, o->step);
-  add_common_options(*command, *common);
-  command->footer(
+      .default_str("");
+  command.add_option("--executions", o->executions, "of m-SAM, as loop,grouped")
+      .capture_default_str();
+  command.add_option("--repeats", o->repeats, "rounds; in each, all rows take turns")
+      .check(between(1, 100000))
+      .capture_default_str();
+  command.add_option("--peer", o->peer, "pytorch, measured in the same run, in turns with ours")
+      .check(one_of({"pytorch"}));
+  command.add_option("--python", o->python, "the interpreter that has PyTorch")
+      .capture_default_str();
+  command.add_option("--json", o->json, "a file for the results").type_name("FILE");
+  command.add_option("--plot", o->plot, "a picture, .png or .svg")
+      .check(picture())
+      .type_name("FILE");
+  add_step_options(command, o->step);
+  add_common_options(command, *common);
+  command.footer(
       "Example:\n  basin bench microbatch --peer pytorch --python venv/bin/python --plot m.png");
   return {command, [=] { return run(*o, *common); }};
 }

@@ -6,6 +6,6 @@
 namespace basin {
 
 // The subcommand of `bench`, and what runs when it is chosen.
-std::pair<CLI::App*, Command> add_microbatch_bench(CLI::App& bench);
+std::pair<CommandLine, Command> add_microbatch_bench(CommandLine bench);
 
 }  // namespace basin

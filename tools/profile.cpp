@@ -76,26 +76,26 @@ Example:
 
 }  // namespace
 
-Command add_profile(CLI::App& app) {
-  CLI::App* command = add_command(
-      app, "profile", "Shows one training step op by op: a table, a roofline, a timeline");
+Command add_profile(CommandLine app) {
+  const CommandLine command = app.add_command(
+      "profile", "Shows one training step op by op: a table, a roofline, a timeline");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
-  add_network_options(*command, o->model, o->width);
-  add_batch_option(*command, o->step);
-  command->add_option("--rows", o->rows, "the most rows of the table")
-      ->check(between(1, 100000))
-      ->capture_default_str();
+  add_network_options(command, o->model, o->width);
+  add_batch_option(command, o->step);
+  command.add_option("--rows", o->rows, "the most rows of the table")
+      .check(between(1, 100000))
+      .capture_default_str();
   const auto add_file = [&](const char* name, std::string& path, const char* help) {
-    return command->add_option(name, path, help)->type_name("FILE");
+    return command.add_option(name, path, help).type_name("FILE");
   };
-  add_file("--roofline", o->roofline, "a picture of the roofline, .png or .svg")->check(picture());
+  add_file("--roofline", o->roofline, "a picture of the roofline, .png or .svg").check(picture());
   add_file("--json", o->json, "a file for the whole table, with the roofs and the machine");
   add_file("--trace", o->trace, "a file for the timeline (Chrome, Perfetto)");
   o->step.optimizer.name = "sam";
-  add_step_options(*command, o->step);
-  add_common_options(*command, *common);
-  command->footer(kFooter);
+  add_step_options(command, o->step);
+  add_common_options(command, *common);
+  command.footer(kFooter);
   return [=] { return run(*o, *common); };
 }
 

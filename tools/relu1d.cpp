@@ -83,15 +83,15 @@ int run(const Relu1dOptions& o, const CommonOptions& common) {
 
 }  // namespace
 
-Command add_relu1d(CLI::App& app) {
-  CLI::App* command = add_command(
-      app, "relu1d", "One-hidden-layer ReLU networks on points (x, y): gradient descent and SAM");
+Command add_relu1d(CommandLine app) {
+  const CommandLine command = app.add_command(
+      "relu1d", "One-hidden-layer ReLU networks on points (x, y): gradient descent and SAM");
   auto o = std::make_shared<Relu1dOptions>();
   auto common = std::make_shared<CommonOptions>();
-  add_relu1d_options(*command, *o);
-  add_common_options(*command, *common);
-  replace_seed_option(*command, o->seeds);
-  command->footer(
+  add_relu1d_options(command, *o);
+  add_common_options(command, *common);
+  replace_seed_option(command, o->seeds);
+  command.footer(
       "f(x) = sum_j a_j relu(w_j x + b_j), loss 1/2 sum_k (f(x_k) - y_k)^2, full batch, float32. "
       "In\n"
       "summary.json loss is that of the last weights, loss_perturbed the one that the last step\n"

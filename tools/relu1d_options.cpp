@@ -23,26 +23,26 @@ Relu1dRule Relu1dOptions::rule() const {
           .watched = watched};
 }
 
-void add_relu1d_options(CLI::App& command, Relu1dOptions& o) {
+void add_relu1d_options(CommandLine command, Relu1dOptions& o) {
   command.add_option("--rho", o.rho, "SAM's radius; 0: gradient descent (the paper's SAM has 0.3)")
-      ->check(non_negative())
-      ->capture_default_str();
+      .check(non_negative())
+      .capture_default_str();
   command.add_flag("--unnormalised", o.unnormalised,
                    "SAM moves along rho g, not along rho g / |g|");
-  command.add_option("--lr", o.lr, "learning rate")->check(positive())->capture_default_str();
+  command.add_option("--lr", o.lr, "learning rate").check(positive()).capture_default_str();
   add_choice(
       command, "--lr-decay", o.decay, kRateDecays,
       "whether step t has the rate lr (1 - t / decay-steps); sam-only: where --rho is not 0, "
       "as in the paper's code");
   command.add_option("--decay-steps", o.decay_steps, "the steps after which that rate is 0")
-      ->check(at_least(1))
-      ->capture_default_str();
+      .check(at_least(1))
+      .capture_default_str();
   command.add_option("--steps", o.steps, "the most steps of a run")
-      ->check(at_least(1))
-      ->capture_default_str();
+      .check(at_least(1))
+      .capture_default_str();
   command.add_option("--stop-loss", o.stop_loss, "a run ends with the step that finds this loss")
-      ->check(non_negative())
-      ->capture_default_str();
+      .check(non_negative())
+      .capture_default_str();
   add_choice(command, "--stop-on", o.watched, kWatchedLosses,
              "that loss is the one at the perturbed weights, as in the paper's code, or at the "
              "weights themselves");
@@ -50,21 +50,21 @@ void add_relu1d_options(CLI::App& command, Relu1dOptions& o) {
       command, "--rng", o.start.rng, kInitRngs,
       "where the first weights come from; torch: those that the paper's code has for a seed");
   command.add_option("--units", o.start.units, "hidden units")
-      ->check(between(1, 1 << 20))
-      ->capture_default_str();
+      .check(between(1, 1 << 20))
+      .capture_default_str();
   command.add_option("--init-scale", o.start.scale, "a factor of all first weights")
-      ->check(positive())
-      ->capture_default_str();
+      .check(positive())
+      .capture_default_str();
   command
       .add_option("--data", o.data,
                   "instead of the paper's 12 points: a CSV file, a line a point, x and then y, # "
                   "before a comment; or an .npy array [points, 2]")
-      ->type_name("FILE");
+      .type_name("FILE");
   command.add_option("--log", o.log, "rows of curves.csv for each power of ten of the steps")
-      ->check(between(1, 1000))
-      ->capture_default_str();
+      .check(between(1, 1000))
+      .capture_default_str();
   command.add_option("--out", o.out, "the folder of what is written; several seeds: a folder each")
-      ->capture_default_str();
+      .capture_default_str();
 }
 
 std::vector<int64_t> relu1d_logged(int64_t per_decade, int64_t steps) {

@@ -8,11 +8,9 @@
 #include "models/relu1d.h"
 #include "tools/choices.h"
 
-namespace CLI {
-class App;
-}
-
 namespace basin {
+
+class CommandLine;
 
 // Which runs' learning rate falls to 0: the paper's code has it so in SAM's branch only.
 enum class RateDecay { SamOnly, Always, Never };
@@ -39,7 +37,7 @@ extern const Choices<RateDecay> kRateDecays;
 extern const Choices<WatchedLoss> kWatchedLosses;
 
 // All but the common ones; --seed takes a list.
-void add_relu1d_options(CLI::App& command, Relu1dOptions& options);
+void add_relu1d_options(CommandLine command, Relu1dOptions& options);
 
 // The steps behind which a row is written, of `steps`: 1, then `per_decade` for each power of ten
 // (all of them, where there are no more), and the last.

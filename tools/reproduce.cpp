@@ -1,5 +1,7 @@
 // basin reproduce: an experiment of the paper, its numbers, its figure, and both beside the
 // paper's.
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -102,21 +104,20 @@ int run(Options o, const CommonOptions& common) {
 
 }  // namespace
 
-Command add_reproduce(CLI::App& app) {
-  CLI::App* command =
-      add_command(app, "reproduce",
-                  "Runs an experiment of the paper, draws it, and sets it beside the paper's");
+Command add_reproduce(CommandLine app) {
+  const CommandLine command = app.add_command(
+      "reproduce", "Runs an experiment of the paper, draws it, and sets it beside the paper's");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
-  command->add_option("NAME", o->name, "one of those that --list shows, or a file NAME.toml");
-  command->add_flag("--list", o->list, "the experiments, what they show, and where in the paper");
-  command->add_option("--scale", o->scale, "small: minutes on two cores; paper: the paper's recipe")
-      ->capture_default_str();
-  command->add_option("--dataset", o->dataset, "of the deep networks, in place of the scale's");
-  command->add_option("--out", o->out, "the folder of what is written [out/NAME]");
-  add_common_options(*command, *common);
-  replace_seed_option(*command, o->seeds);
-  command->footer(
+  command.add_option("NAME", o->name, "one of those that --list shows, or a file NAME.toml");
+  command.add_flag("--list", o->list, "the experiments, what they show, and where in the paper");
+  command.add_option("--scale", o->scale, "small: minutes on two cores; paper: the paper's recipe")
+      .capture_default_str();
+  command.add_option("--dataset", o->dataset, "of the deep networks, in place of the scale's");
+  command.add_option("--out", o->out, "the folder of what is written [out/NAME]");
+  add_common_options(command, *common);
+  replace_seed_option(command, o->seeds);
+  command.footer(
       "Runs that are done are not run again, and training that was cut off is resumed. A file of\n"
       "one's own is an experiment too: tools/reproduce/README.md says what stands in it.\n"
       "Examples:\n  basin reproduce diag-1sam\n  basin reproduce fig1 --scale paper --device cuda");

@@ -3,6 +3,8 @@
 // to their medians.
 #include "tools/scaling_bench.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -219,29 +221,29 @@ std::vector<int64_t> doublings_to(int64_t most) {
 
 }  // namespace
 
-std::pair<CLI::App*, Command> add_scaling_bench(CLI::App& bench) {
-  CLI::App* command = add_command(
-      bench, "scaling", "How a step's cost grows with batch, width, parameters and threads");
+std::pair<CommandLine, Command> add_scaling_bench(CommandLine bench) {
+  const CommandLine command = bench.add_command(
+      "scaling", "How a step's cost grows with batch, width, parameters and threads");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   o->step.optimizer.name = "sam";
-  add_network_options(*command, o->model, o->width);
-  add_batch_option(*command, o->step);
-  add_common_options(*command, *common);
+  add_network_options(command, o->model, o->width);
+  add_batch_option(command, o->step);
+  add_common_options(command, *common);
   o->threads = doublings_to(common->threads);
-  add_rising_numbers(*command, "--batches", o->batches, 1 << 20, "batches to measure, as 16,32,64");
-  add_rising_numbers(*command, "--widths", o->widths, 1 << 20, "widths to measure");
-  add_rising_numbers(*command, "--thread-counts", o->threads, 1024,
+  add_rising_numbers(command, "--batches", o->batches, 1 << 20, "batches to measure, as 16,32,64");
+  add_rising_numbers(command, "--widths", o->widths, 1 << 20, "widths to measure");
+  add_rising_numbers(command, "--thread-counts", o->threads, 1024,
                      "threads to measure; the other axes have --threads");
-  command->add_option("--repeats", o->repeats, "rounds; in each, an axis's points take turns")
-      ->check(between(1, 100000))
-      ->capture_default_str();
-  command->add_option("--json", o->json, "a file for results and fits")->type_name("FILE");
-  command->add_option("--plot", o->plot, "a picture, .png or .svg")
-      ->check(picture())
-      ->type_name("FILE");
-  add_step_options(*command, o->step);
-  command->footer(
+  command.add_option("--repeats", o->repeats, "rounds; in each, an axis's points take turns")
+      .check(between(1, 100000))
+      .capture_default_str();
+  command.add_option("--json", o->json, "a file for results and fits").type_name("FILE");
+  command.add_option("--plot", o->plot, "a picture, .png or .svg")
+      .check(picture())
+      .type_name("FILE");
+  add_step_options(command, o->step);
+  command.footer(
       "Each axis is varied alone, around --batch, --width and --threads; a power law is fitted to\n"
       "its medians: step ~ batch^exponent. An axis of one number is measured and not fitted.\n"
       "Example:\n  basin bench scaling --model resnet_tiny_gn --batches 32,64,128 --plot s.png");

@@ -168,58 +168,56 @@ int run(Options& o, const CommonOptions& common) {
   return 0;
 }
 
-void add_ascent_options(CLI::App& command, AscentOptions& o) {
+void add_ascent_options(CommandLine command, AscentOptions& o) {
   command.add_option("--steps", o.steps, "of an ascent")
-      ->check(between(1, 1'000'000))
-      ->capture_default_str();
+      .check(between(1, 1'000'000))
+      .capture_default_str();
   command.add_option("--step-size", o.step_size, "of an ascent's step, in units of rho")
-      ->check(positive())
-      ->capture_default_str();
+      .check(positive())
+      .capture_default_str();
   add_choice(command, "--schedule", o.schedule, kSchedule,
              "of the steps; quarters: times 1, 1/2, 1/4, 1/8 in the quarters of the way");
   command.add_flag_function(
-      "--random-start",
-      [&o](int64_t count) { o.start = count > 0 ? Start::Sphere : Start::Centre; },
+      "--random-start", [&o](bool yes) { o.start = yes ? Start::Sphere : Start::Centre; },
       "begin anywhere on the sphere of radius rho, not at w");
   command.add_option("--restarts", o.restarts, "ascents, of which the worst counts")
-      ->check(between(1, 1'000'000))
-      ->capture_default_str();
+      .check(between(1, 1'000'000))
+      .capture_default_str();
   command.add_flag_function(
-      "--adaptive",
-      [&o](int64_t count) { o.geometry = count > 0 ? Geometry::Adaptive : Geometry::Plain; },
+      "--adaptive", [&o](bool yes) { o.geometry = yes ? Geometry::Adaptive : Geometry::Plain; },
       "the ball |delta / w| <= rho of ASAM: each weight moves in its own scale");
 }
 
 }  // namespace
 
-Command add_sharpness(CLI::App& app) {
-  CLI::App* command = add_command(
-      app, "sharpness", "How much a checkpoint's loss can grow nearby, for batches of m examples");
+Command add_sharpness(CommandLine app) {
+  const CommandLine command = app.add_command(
+      "sharpness", "How much a checkpoint's loss can grow nearby, for batches of m examples");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
-  command->add_option("--checkpoint", o->checkpoint, "what `basin train` has written")
-      ->required()
-      ->type_name("FILE");
-  add_rising_numbers(*command, "--microbatch", o->sizes, 1 << 20,
+  command.add_option("--checkpoint", o->checkpoint, "what `basin train` has written")
+      .required()
+      .type_name("FILE");
+  add_rising_numbers(command, "--microbatch", o->sizes, 1 << 20,
                      "m, the examples of a batch, as 1,16,128");
-  add_radii(*command, "--rho", o->radii, "radii of the ball, as 0.05,0.1");
-  add_ascent_options(*command, o->ascent);
+  add_radii(command, "--rho", o->radii, "radii of the ball, as 0.05,0.1");
+  add_ascent_options(command, o->ascent);
   command
-      ->add_option("--average", o->average,
-                   "also the mean over N random directions of length rho: average-case sharpness")
-      ->check(between(0, 1'000'000))
-      ->capture_default_str();
-  command->add_option("--split", o->split, "where the loss is taken: train or test")
-      ->check(one_of({"train", "test"}))
-      ->capture_default_str();
-  command->add_option("--examples", o->examples, "the first N of the split, not augmented")
-      ->check(at_least(1))
-      ->capture_default_str();
-  add_trained_network_options(*command, o->network);
-  command->add_option("--out", o->out, "the folder of sharpness.json, .png and .svg")
-      ->capture_default_str();
-  add_common_options(*command, *common);
-  command->footer(
+      .add_option("--average", o->average,
+                  "also the mean over N random directions of length rho: average-case sharpness")
+      .check(between(0, 1'000'000))
+      .capture_default_str();
+  command.add_option("--split", o->split, "where the loss is taken: train or test")
+      .check(one_of({"train", "test"}))
+      .capture_default_str();
+  command.add_option("--examples", o->examples, "the first N of the split, not augmented")
+      .check(at_least(1))
+      .capture_default_str();
+  add_trained_network_options(command, o->network);
+  command.add_option("--out", o->out, "the folder of sharpness.json, .png and .svg")
+      .capture_default_str();
+  add_common_options(command, *common);
+  command.footer(
       "For each batch B of m consecutive examples, the maximum of L_B(w + delta) - L_B(w) over\n"
       "|delta| <= rho that projected normalised gradient ascent comes by; then the mean over the\n"
       "batches. Inference mode: batch norm's statistics are the checkpoint's. The smaller m, the\n"

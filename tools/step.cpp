@@ -1,5 +1,7 @@
 // basin step: one training step on a given batch from given weights, so that any framework can be
 // compared with, number by number.
+#include <fmt/format.h>
+
 #include <cmath>
 #include <filesystem>
 #include <optional>
@@ -208,26 +210,26 @@ int run(const Options& o, const CommonOptions& common) {
 
 }  // namespace
 
-Command add_step(CLI::App& app) {
-  CLI::App* command =
-      add_command(app, "step", "Take one training step on a batch from a file, and write it all");
+Command add_step(CommandLine app) {
+  const CommandLine command =
+      app.add_command("step", "Take one training step on a batch from a file, and write it all");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   command
-      ->add_option("--weights", o->weights,
-                   "safetensors with PyTorch's names and layouts; "
-                   "momentum/NAME and running statistics if given")
-      ->required();
-  command->add_option("--batch", o->batch, "safetensors with images [n,c,h,w] and labels [n]")
-      ->required();
-  command->add_option("--out", o->out, "the file to write")->required();
-  add_network_options(*command, o->model, o->width);
-  add_step_options(*command, o->step);
-  command->add_option("--lr", o->lr, "the learning rate")
-      ->check(non_negative())
-      ->capture_default_str();
-  add_common_options(*command, *common);
-  command->footer(
+      .add_option("--weights", o->weights,
+                  "safetensors with PyTorch's names and layouts; "
+                  "momentum/NAME and running statistics if given")
+      .required();
+  command.add_option("--batch", o->batch, "safetensors with images [n,c,h,w] and labels [n]")
+      .required();
+  command.add_option("--out", o->out, "the file to write").required();
+  add_network_options(command, o->model, o->width);
+  add_step_options(command, o->step);
+  command.add_option("--lr", o->lr, "the learning rate")
+      .check(non_negative())
+      .capture_default_str();
+  add_common_options(command, *common);
+  command.footer(
       "Writes loss, loss_perturbed, logits, gradient/NAME, epsilon/NAME, gradient_perturbed/NAME,\n"
       "weight/NAME, momentum/NAME and buffer/NAME. float64 weights and images: a float64 step.\n"
       "--microbatch m: epsilon/NAME is [groups,…] (left out by the execution ghost, which makes\n"

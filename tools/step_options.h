@@ -7,11 +7,9 @@
 #include "optim/optimizer.h"
 #include "tools/choices.h"
 
-namespace CLI {
-class App;
-}
-
 namespace basin {
+
+class CommandLine;
 
 inline constexpr int64_t kMeasuredChunk = -1;
 
@@ -35,10 +33,10 @@ struct StepOptions {
 };
 
 // --model and --width.
-void add_network_options(CLI::App& command, std::string& model, int64_t& width);
-void add_batch_option(CLI::App& command, StepOptions& options);
+void add_network_options(CommandLine command, std::string& model, int64_t& width);
+void add_batch_option(CommandLine command, StepOptions& options);
 // All but batch and threads.
-void add_step_options(CLI::App& command, StepOptions& options);
+void add_step_options(CommandLine command, StepOptions& options);
 // By its word on the command line. Error(Usage) for one that is not there.
 ExecutionChoice execution_named(const std::string& word);
 std::string execution_name(ExecutionChoice execution);

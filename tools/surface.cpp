@@ -173,51 +173,49 @@ int run(const Options& given, const CommonOptions& common) {
 
 }  // namespace
 
-Command add_surface(CLI::App& app) {
-  CLI::App* command = add_command(
-      app, "surface", "The loss between two checkpoints, or in a random plane around one");
+Command add_surface(CommandLine app) {
+  const CommandLine command = app.add_command(
+      "surface", "The loss between two checkpoints, or in a random plane around one");
   auto o = std::make_shared<Options>();
   auto common = std::make_shared<CommonOptions>();
   command
-      ->add_option("--between", o->between,
-                   "two checkpoints w1 and w2: the line w(t) = (1 - t) w1 + t w2")
-      ->expected(2)
-      ->type_name("A B");
-  command->add_option("--from", o->from, "the line's first t")
-      ->check(finite())
-      ->capture_default_str();
-  command->add_option("--to", o->to, "the line's last t")->check(finite())->capture_default_str();
+      .add_option("--between", o->between,
+                  "two checkpoints w1 and w2: the line w(t) = (1 - t) w1 + t w2")
+      .expected(2)
+      .type_name("A B");
+  command.add_option("--from", o->from, "the line's first t").check(finite()).capture_default_str();
+  command.add_option("--to", o->to, "the line's last t").check(finite()).capture_default_str();
   command
-      ->add_option("--checkpoint", o->checkpoint,
-                   "one checkpoint w: the plane w + a x + b y of random x and y, each filter of "
-                   "which has the norm of the weights' filter")
-      ->type_name("FILE");
-  command->add_option("--directions", o->directions, "of a plane: 1 (x alone) or 2")
-      ->check(between(1, 2))
-      ->capture_default_str();
-  command->add_option("--radius", o->radius, "of a plane: the greatest a and b")
-      ->check(positive())
-      ->capture_default_str();
+      .add_option("--checkpoint", o->checkpoint,
+                  "one checkpoint w: the plane w + a x + b y of random x and y, each filter of "
+                  "which has the norm of the weights' filter")
+      .type_name("FILE");
+  command.add_option("--directions", o->directions, "of a plane: 1 (x alone) or 2")
+      .check(between(1, 2))
+      .capture_default_str();
+  command.add_option("--radius", o->radius, "of a plane: the greatest a and b")
+      .check(positive())
+      .capture_default_str();
   command
-      ->add_option("--points", o->points,
-                   "evenly spaced, both ends included; of a plane, each way [61, or 21 each way]")
-      ->check(at_least(2));
+      .add_option("--points", o->points,
+                  "evenly spaced, both ends included; of a plane, each way [61, or 21 each way]")
+      .check(at_least(2));
   command
-      ->add_option("--reestimate", o->reestimate,
-                   "augmented training images of which batch norm's statistics are estimated anew "
-                   "at every point; 0: a plane keeps the checkpoint's [5000, or all]")
-      ->check(at_least(0));
-  command->add_option("--split", o->split, "where the loss is taken: train, test or both")
-      ->check(one_of({"train", "test", "both"}))
-      ->capture_default_str();
-  command->add_option("--examples", o->examples, "the first N of each split, not augmented")
-      ->check(at_least(1))
-      ->capture_default_str();
-  add_trained_network_options(*command, o->network);
-  command->add_option("--out", o->out, "the folder of surface.json, .csv, .png and .svg")
-      ->capture_default_str();
-  add_common_options(*command, *common);
-  command->footer(
+      .add_option("--reestimate", o->reestimate,
+                  "augmented training images of which batch norm's statistics are estimated anew "
+                  "at every point; 0: a plane keeps the checkpoint's [5000, or all]")
+      .check(at_least(0));
+  command.add_option("--split", o->split, "where the loss is taken: train, test or both")
+      .check(one_of({"train", "test", "both"}))
+      .capture_default_str();
+  command.add_option("--examples", o->examples, "the first N of each split, not augmented")
+      .check(at_least(1))
+      .capture_default_str();
+  add_trained_network_options(command, o->network);
+  command.add_option("--out", o->out, "the folder of surface.json, .csv, .png and .svg")
+      .capture_default_str();
+  add_common_options(command, *common);
+  command.footer(
       "Does the loss rise between two solutions? A line from -1 to 2 shows it, and what lies\n"
       "behind either. A plane shows the shape of the basin around one (Li et al. 2018).\n"
       "Example:\n  basin surface --between out/sgd/checkpoint.safetensors "

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "kernels/error.h"
+#include "tools/suggestion.h"
 #include "tools/toml_file.h"
 #include "tools/usage.h"
 

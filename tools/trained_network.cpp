@@ -46,13 +46,13 @@ ModelOptions model_options(const NetworkOptions& o, const Dataset& data) {
 
 }  // namespace
 
-void add_trained_network_options(CLI::App& command, NetworkOptions& o) {
+void add_trained_network_options(CommandLine command, NetworkOptions& o) {
   const std::string otherwise = " [as the run was told]";
   command.add_option("--model", o.model, "one of those that `basin info` lists" + otherwise);
   command
       .add_option("--width", o.width,
                   "channels of the first stage; hidden units of an mlp" + otherwise)
-      ->check(at_least(1));
+      .check(at_least(1));
   command.add_option("--dataset", o.dataset,
                      "one of those that `basin data list` lists" + otherwise);
   command.add_option("--data-dir", o.data_dir, "the only folder to search for its files");

@@ -8,18 +8,16 @@
 #include "engine/data/dataset.h"
 #include "models/model.h"
 
-namespace CLI {
-class App;
-}
-
 namespace basin {
+
+class CommandLine;
 
 // "" and 0: what the run wrote of itself into its checkpoint.
 struct NetworkOptions {
   std::string model, dataset, data_dir;
   int64_t width = 0;
 };
-void add_trained_network_options(CLI::App& command, NetworkOptions& options);
+void add_trained_network_options(CommandLine command, NetworkOptions& options);
 
 class TrainedNetwork {
  public:

@@ -17,12 +17,6 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_subcommand(const CLI::App* command) const override;
 };
 
-// The candidate that `word` was meant to be, if a few letters are wrong; else "".
-std::string closest(const std::string& word, const std::vector<std::string>& candidates);
-
-// ", did you mean X?", or "".
-std::string suggestion(const std::string& word, const std::vector<std::string>& candidates);
-
 // The long names of a command's options, as --NAME.
 std::vector<std::string> option_names(const CLI::App& command);
 

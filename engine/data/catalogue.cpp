@@ -1,5 +1,7 @@
 #include "engine/data/catalogue.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "engine/io/checksum.h"

@@ -1,5 +1,7 @@
 #include "engine/data/dataset.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>

@@ -1,5 +1,7 @@
 #include "engine/data/regression.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cmath>
 #include <string_view>

@@ -1,5 +1,7 @@
 #include "engine/io/checksum.h"
 
+#include <fmt/format.h>
+
 #include <openssl/evp.h>
 
 #include "kernels/error.h"

@@ -1,5 +1,7 @@
 #include "engine/io/npy.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>

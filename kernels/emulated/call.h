@@ -1,7 +1,7 @@
 // How a function with a signature of CUDA's, or of one of its libraries', calls the device.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <mutex>
 

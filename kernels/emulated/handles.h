@@ -1,7 +1,7 @@
 // The objects of one kind that the host has handles of: a handle is an object's address.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <memory>

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "tests/support/json.h"
 #include "tests/support/measured.h"
 #include "tools/step_bench.h"
 
@@ -25,7 +26,7 @@ TEST(Bench, StepWritesWhatItMeasured) {
       run_program(Words{"bench", "step", "--repeats", "3", "--json", path} + kSmall);
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("chunks of 10"));
-  const Json all = Json::parse(bytes_of(path));
+  const Json all = json_of(path);
   expect_context(all);
   ASSERT_EQ(all["results"].size(), 2U);
   const Json &sgd = all["results"][0], &sam = all["results"][1];
@@ -66,7 +67,7 @@ TEST(Bench, APeerIsMeasuredInTurns) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("not measured: pytorch compiled sam: no compiler"));
   EXPECT_THAT(result.out, HasSubstr("PyTorch 1.2.3"));
-  const Json rows = Json::parse(bytes_of(path))["results"];
+  const Json rows = json_of(path)["results"];
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows[1]["engine"], "pytorch eager");
   EXPECT_EQ(rows[1]["median_ms"], 40.5);
@@ -99,7 +100,7 @@ TEST(Bench, KernelsStandBesideTheCeilings) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("ceiling_triad/n:4096/threads:1"));
   EXPECT_THAT(result.out, HasSubstr("sam_ascent"));
-  for (const Json& row : Json::parse(bytes_of(path))["benchmarks"]) {
+  for (const Json& row : json_of(path)["benchmarks"]) {
     EXPECT_GT(row["bytes_per_second"], 0) << row["name"];
   }
 }

@@ -1,13 +1,13 @@
 // `basin diag`: the paper's numbers from the command line, what it writes, and what it refuses.
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "engine/checkpoint.h"
 #include "engine/io/npy.h"
 #include "tests/support/cli.h"
 #include "tests/support/diagonal_golden.h"
+#include "tests/support/json.h"
 #include "tools/diag_options.h"
 
 namespace basin::test {
@@ -27,7 +27,7 @@ class Diag : public testing::Test {
   Json summary(const Words& words) const {
     const ProgramResult r = run(words);
     EXPECT_EQ(r.code, 0) << r.err;
-    return Json::parse(bytes_of(out("summary.json")));
+    return json_of(out("summary.json"));
   }
   // The fields of each line, the names first.
   std::vector<Words> csv(const std::string& name) const {
@@ -161,7 +161,7 @@ TEST_F(Diag, WhatDivergesSaysSo) {
   const ProgramResult r = run(
       {"--rng", "numpy", "--algorithm", "1sam", "--gamma", "0.5", "--rho", "0.9", "--log", "all"});
   expect_failure(r, 1, {"iteration 4", "--gamma", "--rho"});
-  const Json all = Json::parse(bytes_of(out("summary.json")));
+  const Json all = json_of(out("summary.json"));
   EXPECT_EQ(all["diverged_at"], 4);
   EXPECT_TRUE(all["test_loss"].is_null());
   const std::vector<Words> curve = csv("curves.csv");

@@ -1,4 +1,5 @@
 // `basin bench microbatch`: what it prints and writes, and what it refuses; speeds are not judged.
+#include "tests/support/json.h"
 #include "tests/support/measured.h"
 
 namespace basin::test {
@@ -19,7 +20,7 @@ TEST(Microbatch, EachSizeInEachExecution) {
   const std::string path = folder.file("m.json");
   const ProgramResult result = run_program(tiny("mlp", {"--json", path, "--microbatches", "1,4"}));
   ASSERT_EQ(result.code, 0) << result.err;
-  const Json all = Json::parse(bytes_of(path));
+  const Json all = json_of(path);
   expect_context(all);
   EXPECT_THAT(all["context"]["command"].get<std::string>(), HasSubstr("--microbatches 1,4"));
   std::vector<Words> rows;

@@ -1,9 +1,9 @@
 // `--precision bf16`: a step close to float32's, the same bytes twice, and where it is refused.
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "kernels/simd.h"
 #include "tests/support/cli.h"
+#include "tests/support/json.h"
 #include "tests/support/one_step.h"
 
 namespace basin::test {
@@ -117,7 +117,7 @@ TEST(PrecisionOption, StandsInABenchsFile) {
                    "1", "--precision", "bf16", "--json", path});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, testing::HasSubstr("batch 20, bf16, 2 threads"));
-  const auto file = nlohmann::json::parse(bytes_of(path));  // outlives the loop over its results
+  const auto file = json_of(path);  // outlives the loop over its results
   for (const auto& row : file.at("results")) {
     EXPECT_EQ(row["precision"], "bf16");
   }

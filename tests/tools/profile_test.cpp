@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/support/json.h"
 #include "tests/support/measured.h"
 #include "tools/plot.h"
 
@@ -19,7 +20,7 @@ TEST(Profile, EveryOpOfEveryChunkIsInTheTrace) {
       run_program(Words{"profile", "--chunk", "5", "--trace", path, "--rows", "100"} + kSmall);
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("conv2d [5,32,32,3] [4,3,3,3] -> [5,32,32,4]"));
-  const Json events = Json::parse(bytes_of(path))["traceEvents"];
+  const Json events = json_of(path)["traceEvents"];
   int forwards = 0, chunks = 0;
   for (const Json& e : events) {
     EXPECT_GE(e["dur"], 0);
@@ -51,7 +52,7 @@ TEST(Profile, TheFileHasEveryField) {
       run_program(Words{"profile", "--quiet", "--chunk", "3", "--json", path} + kSmall);
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "");
-  const Json all = Json::parse(bytes_of(path));
+  const Json all = json_of(path);
   expect_context(all);
   EXPECT_TRUE(all["context"].contains("chunk"));
   EXPECT_EQ(all["model"], "resnet_tiny_gn");

@@ -4,11 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "engine/io/safetensors.h"
 #include "tests/support/cli.h"
+#include "tests/support/json.h"
 
 namespace basin::test {
 namespace {
@@ -17,20 +16,11 @@ using Json = nlohmann::json;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
 
-void expect_success(const Words& words) {
-  const ProgramResult result = run_program(words);
-  EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(result.err + result.out, "");
-}
-
 std::vector<Json> rows_of(const std::string& run) {
-  std::vector<Json> rows;
-  std::istringstream text(bytes_of(run + "/metrics.jsonl"));
-  for (std::string line; std::getline(text, line);) rows.push_back(Json::parse(line));
-  return rows;
+  return json_lines_of(run + "/metrics.jsonl");
 }
 Json summary_of(const std::string& run) {
-  return Json::parse(bytes_of(run + "/summary.json"));
+  return json_of(run + "/summary.json");
 }
 
 TEST(Protocol, HeldOutExamplesAndWrongLabels) {

@@ -1,12 +1,12 @@
 // `basin relu1d`: what it writes of one run and of several, data from a file, and what it refuses.
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "engine/checkpoint.h"
 #include "engine/io/npy.h"
 #include "models/relu1d_function.h"
 #include "tests/support/cli.h"
+#include "tests/support/json.h"
 #include "tools/relu1d_options.h"
 
 namespace basin::test {
@@ -22,7 +22,9 @@ class Relu1dCommand : public testing::Test {
     return run_program(Words{"relu1d", "--out", folder_.file("out")} + words);
   }
   std::string file(const std::string& name) const { return bytes_of(folder_.file("out/" + name)); }
-  Json summary(const std::string& name = "summary.json") const { return Json::parse(file(name)); }
+  Json summary(const std::string& name = "summary.json") const {
+    return json_of(folder_.file("out/" + name));
+  }
   // The numbers of a CSV file behind its line of names.
   std::vector<std::vector<double>> table(const std::string& name, const std::string& names) const {
     std::istringstream text(file(name));

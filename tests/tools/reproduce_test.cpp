@@ -7,9 +7,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "tests/support/cli.h"
+#include "tests/support/json.h"
 #include "tools/experiment.h"
 
 namespace basin::test {
@@ -85,7 +85,7 @@ class Reproduce : public testing::Test {
 TEST_F(Reproduce, RunsComparesAndIsNotRunTwice) {
   const std::string file = write(kExperiment);
   EXPECT_THAT(reported(file), HasSubstr("steps of 0.2"));
-  const auto numbers = nlohmann::json::parse(bytes_of(out_ + "/numbers.json"));
+  const auto numbers = json_of(out_ + "/numbers.json");
   ASSERT_EQ(numbers.size(), 2u);
   EXPECT_EQ(numbers[1]["measured"], 40);
   EXPECT_EQ(numbers[1]["expected"], 50);
@@ -140,13 +140,13 @@ over = ["0.05", "0.1"]
 key = "test_loss"
 )");
   EXPECT_THAT(reported(file), testing::ContainsRegex("loss of 0.1 +[0-9.]+ ± [0-9.]+"));
-  const auto rows = nlohmann::json::parse(bytes_of(out_ + "/numbers.json"));
+  const auto rows = json_of(out_ + "/numbers.json");
   ASSERT_EQ(rows.size(), 2u);
   const std::vector<double> values = rows[1]["values"];
   ASSERT_EQ(values.size(), 2u);
   for (size_t i = 0; i < 2; ++i) {
     const std::string folder = fmt::format("{}/runs/seed-{}/", out_, i + 3);
-    const auto summary = nlohmann::json::parse(bytes_of(folder + "then-0.1/summary.json"));
+    const auto summary = json_of(folder + "then-0.1/summary.json");
     EXPECT_EQ(values[i], summary["test_loss"]);
     EXPECT_THAT(bytes_of(folder + "then-0.1/command.txt"),
                 HasSubstr(fmt::format("{}first/checkpoint.safetensors", folder)));

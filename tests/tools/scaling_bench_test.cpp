@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "models/model.h"
+#include "tests/support/json.h"
 #include "tests/support/measured.h"
 
 namespace basin::test {
@@ -26,7 +27,7 @@ TEST(Scaling, EachAxisIsVariedAlone) {
   const std::string path = folder.file("s.json");
   const ProgramResult result = run_program(kTiny + Words{"--json", path});
   ASSERT_EQ(result.code, 0) << result.err;
-  const Json all = Json::parse(bytes_of(path));
+  const Json all = json_of(path);
   expect_context(all);
   EXPECT_THAT(all["context"]["command"].get<std::string>(), HasSubstr("--batches 3,6,12"));
 
@@ -70,7 +71,7 @@ TEST(Scaling, TheFitsAreOfTheMedians) {
       run_program(kTiny + Words{"--json", path, "--optimizer", "sgd", "--quiet"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "");
-  const Json all = Json::parse(bytes_of(path));
+  const Json all = json_of(path);
   const Json &results = all["results"], &fits = all["fits"];
   std::vector<Words> found;
   for (const Json& f : fits) {
@@ -113,7 +114,7 @@ TEST(Scaling, ParametersThatStayTheSameAreNoAxis) {
   const std::string path = folder.file("s.json");
   const ProgramResult result = linear_with_widths("4,8", path);
   ASSERT_EQ(result.code, 0) << result.err;
-  const Json fits = Json::parse(bytes_of(path))["fits"];
+  const Json fits = json_of(path)["fits"];
   ASSERT_EQ(fits.size(), 1U);
   EXPECT_EQ(fits[0]["x"], "width");
 }
@@ -126,7 +127,7 @@ TEST(Scaling, OnePointHasNoFit) {
   for (const char* axis : {"batch", "width", "threads"}) {
     EXPECT_THAT(result.out, HasSubstr(std::string("one point: no fit against ") + axis));
   }
-  EXPECT_EQ(Json::parse(bytes_of(path))["fits"], Json::array());
+  EXPECT_EQ(json_of(path)["fits"], Json::array());
 }
 
 TEST(Scaling, WrongUse) {
@@ -163,7 +164,7 @@ TEST(Scaling, APictureThatIsNotDrawnFailsTheRunBehindItsResults) {
       run_program(kTiny + Words{"--json", json, "--plot", folder.file("s.png")});
   expect_failure(result, 1, {"--plot: no picture", "matplotlib"});
   EXPECT_EQ(folder.names(), std::vector<std::string>{"s.json"});
-  EXPECT_EQ(Json::parse(bytes_of(json))["results"].size(), 7U);
+  EXPECT_EQ(json_of(json)["results"].size(), 7U);
 }
 
 }  // namespace

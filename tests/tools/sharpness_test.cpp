@@ -4,6 +4,7 @@
 #include "engine/data/shapes.h"
 #include "tests/support/checkpoints.h"
 #include "tests/support/cli.h"
+#include "tests/support/json.h"
 #include "tools/sharpness_measure.h"
 
 namespace basin::test {
@@ -59,7 +60,7 @@ class SharpnessCommand : public testing::Test {
   Json result(const Words& words) const {
     const ProgramResult r = run(words);
     EXPECT_EQ(r.code, 0) << r.err;
-    return Json::parse(bytes_of(folder_.file("out/sharpness.json")));
+    return json_of(folder_.file("out/sharpness.json"));
   }
   Folder folder_;
 };

@@ -3,6 +3,7 @@
 
 #include "tests/support/checkpoints.h"
 #include "tests/support/cli.h"
+#include "tests/support/json.h"
 #include "tools/surface_probe.h"
 
 namespace basin::test {
@@ -25,7 +26,7 @@ class Surface : public testing::Test {
   Json result(const Words& words) const {
     const ProgramResult r = run(words);
     EXPECT_EQ(r.code, 0) << r.err;
-    return Json::parse(bytes_of(folder_.file("out/surface.json")));
+    return json_of(folder_.file("out/surface.json"));
   }
   Folder folder_;
 };

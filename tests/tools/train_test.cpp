@@ -3,31 +3,21 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "tests/support/cli.h"
+#include "tests/support/json.h"
 
 namespace basin::test {
 namespace {
 
 using Words = std::vector<std::string>;
 
-void expect_success(const Words& words) {
-  const ProgramResult result = run_program(words);
-  EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(result.err + result.out, "");
-}
-
 // The rows of metrics.jsonl without what a clock says.
 std::vector<nlohmann::json> rows_of(const std::string& run) {
-  std::vector<nlohmann::json> rows;
-  std::istringstream text(bytes_of(run + "/metrics.jsonl"));
-  for (std::string line; std::getline(text, line);) {
-    nlohmann::json row = nlohmann::json::parse(line);
-    EXPECT_EQ(row.erase("images_per_second") + row.erase("seconds"), 2u) << line;
-    rows.push_back(row);
+  std::vector<nlohmann::json> rows = json_lines_of(run + "/metrics.jsonl");
+  for (nlohmann::json& row : rows) {
+    EXPECT_EQ(row.erase("images_per_second") + row.erase("seconds"), 2u) << row;
   }
   return rows;
 }
@@ -100,7 +90,7 @@ TEST(Train, TerminatedAndResumed) {
   Program program(small_training(parts) + options);
   ASSERT_TRUE(wait_for_epoch(program, parts));
   // Into the middle of the second epoch, which takes as long as the first one.
-  const auto row = nlohmann::json::parse(bytes_of(parts + "/metrics.jsonl"));
+  const auto row = json_of(parts + "/metrics.jsonl");
   std::this_thread::sleep_for(std::chrono::duration<double>(row["seconds"].get<double>() / 3));
   program.kill(SIGTERM);
   expect_failure(program.wait(), 128 + SIGTERM, {"signal 15", "--resume", parts});

@@ -1,10 +1,9 @@
 // Suggestions, the values that options take, and the look of --help.
-#include "tools/usage.h"
-
 #include <gtest/gtest.h>
 
 #include "tests/support/cli.h"
-#include "tools/cli.h"
+#include "tools/checks.h"
+#include "tools/suggestion.h"
 
 namespace basin::test {
 namespace {

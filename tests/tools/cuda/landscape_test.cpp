@@ -3,6 +3,7 @@
 
 #include "tests/support/checkpoints.h"
 #include "tests/support/cli.h"
+#include "tests/support/json.h"
 
 namespace basin::test {
 namespace {
@@ -33,7 +34,7 @@ void expect_same_on_both(const Folder& folder, const Words& words) {
     const ProgramResult r =
         run_program(words + Words{"--device", device, "--threads", "2", "--quiet", "--out", out});
     ASSERT_EQ(r.code, 0) << r.err;
-    results.push_back(Json::parse(bytes_of(out + "/" + words[0] + ".json")));
+    results.push_back(json_of(out + "/" + words[0] + ".json"));
   }
   expect_near(results[1], results[0], words[0]);
 }

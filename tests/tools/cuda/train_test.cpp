@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "tests/support/cli.h"
+#include "tests/support/json.h"
 
 namespace basin::test {
 namespace {
@@ -24,7 +24,7 @@ Words ten_steps(const std::string& out, const std::string& model, const std::str
 }
 
 Json summary_of(const std::string& run) {
-  return Json::parse(bytes_of(run + "/summary.json"));
+  return json_of(run + "/summary.json");
 }
 
 class TrainOnCuda : public testing::TestWithParam<const char*> {};
