@@ -90,4 +90,19 @@ Check picture() {
   };
 }
 
+Check seed_list() {
+  return [](const std::string& list) -> std::string {
+    std::vector<std::string> words = split(list);
+    for (const std::string& word : words) {
+      if (!at_least(0)(word).empty()) {
+        return fmt::format("found {}, expected whole numbers >= 0, as 0,1,2", list);
+      }
+    }
+    std::sort(words.begin(), words.end());
+    const auto twice = std::adjacent_find(words.begin(), words.end());
+    if (twice == words.end()) return "";
+    return fmt::format("found {} twice in {}, expected each seed once", *twice, list);
+  };
+}
+
 }  // namespace basin

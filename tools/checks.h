@@ -18,7 +18,8 @@ Check at_least(int64_t n);  // a whole number
 Check between(int64_t least, int64_t most);
 Check fraction();  // 0 to 1
 Check one_of(const std::vector<std::string>& words);
-Check picture();  // a file name that ends in .png or .svg
+Check picture();    // a file name that ends in .png or .svg
+Check seed_list();  // "0,1,2": whole numbers >= 0, none of them twice
 
 // "a, b or c"
 std::string listed(const std::vector<std::string>& words);

@@ -150,19 +150,7 @@ CommandOption add_radii(CommandLine command, const std::string& name, std::vecto
 
 void replace_seed_option(CommandLine command, std::vector<uint64_t>& seeds) {
   command.remove_option("--seed");
-  const auto complaint = [](const std::string& list) -> std::string {
-    std::vector<std::string> words = split(list);
-    for (const std::string& word : words) {
-      if (!at_least(0)(word).empty()) {
-        return fmt::format("found {}, expected whole numbers >= 0, as 0,1,2", list);
-      }
-    }
-    std::sort(words.begin(), words.end());
-    const auto twice = std::adjacent_find(words.begin(), words.end());
-    if (twice == words.end()) return "";
-    return fmt::format("found {} twice in {}, expected each seed once", *twice, list);
-  };
-  add_numbers(command, "--seed", seeds, complaint,
+  add_numbers(command, "--seed", seeds, seed_list(),
               "of the random numbers of a run; several: a run each")
       .group("Common");
 }

@@ -119,7 +119,11 @@ std::vector<std::string> seeds_of(const Reader& file, const std::string& scale,
                                   const std::vector<uint64_t>& given) {
   const toml::table* table = file.root()["scale"][scale].as_table();
   std::vector<std::string> own = {""};
-  if (table != nullptr) own = file.texts(*table, "seeds");
+  if (const toml::node* node = table == nullptr ? nullptr : table->get("seeds")) {
+    own = file.texts(*table, "seeds");
+    const std::string problem = seed_list()(fmt::format("{}", fmt::join(own, ",")));
+    BASIN_CHECK(problem.empty(), file.at(*node, "seeds"), "{}", problem);
+  }
   if (given.empty()) return own;
   BASIN_CHECK(!own[0].empty(), "--seed",
               "found {}, but the runs of this experiment set their own seeds",

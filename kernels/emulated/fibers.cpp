@@ -68,6 +68,12 @@ std::string text_of(const Place& where) {
   return fmt::format("{}:{}", file, where.line);
 }
 
+// Apart from what runs at every barrier, whose stack frame is small then.
+template <class... Args>
+[[noreturn, gnu::noinline]] void fail_launch(fmt::format_string<Args...> format, Args&&... args) {
+  throw Fault{Status::LaunchFailure, fmt::format(format, std::forward<Args>(args)...)};
+}
+
 bool same(const Place& a, const Place& b) {
   return a.line == b.line && (a.file == b.file || std::string_view(a.file) == b.file);
 }
@@ -121,15 +127,13 @@ class BlockRunner::Team final : public Meeting {
     }
     meet(warp, thread, where, "shuffle");
     if (warp.mask != mask || warp.bytes != bytes) {
-      throw Fault{
-          Status::LaunchFailure,
-          fmt::format("divergent shuffle at {}: thread {} has a mask of {} for {} bytes, "
-                      "thread {} one of {} for {}",
-                      text_of(where), warp.first, warp.mask, warp.bytes, thread, mask, bytes)};
+      fail_launch(
+          "divergent shuffle at {}: thread {} has a mask of {} for {} bytes, "
+          "thread {} one of {} for {}",
+          text_of(where), warp.first, warp.mask, warp.bytes, thread, mask, bytes);
     }
     if (mask < 0 || mask >= lanes_) {
-      throw Fault{Status::LaunchFailure, fmt::format("shuffle at {}: a mask of {} for {} lanes",
-                                                     text_of(where), mask, lanes_)};
+      fail_launch("shuffle at {}: a mask of {} for {} lanes", text_of(where), mask, lanes_);
     }
     const int lane = thread % kWarpSize;
     auto& set = warp.bits[warp.set];
@@ -194,9 +198,8 @@ class BlockRunner::Team final : public Meeting {
       g.first = thread;
     }
     if (!same(g.where, where)) {
-      throw Fault{Status::LaunchFailure,
-                  fmt::format("divergent {}: thread {} is at {}, thread {} at {}", kind, g.first,
-                              text_of(g.where), thread, text_of(where))};
+      fail_launch("divergent {}: thread {} is at {}, thread {} at {}", kind, g.first,
+                  text_of(g.where), thread, text_of(where));
     }
     ++g.came;
   }
@@ -261,7 +264,7 @@ class BlockRunner::Team final : public Meeting {
     return worker;
   }
 
-  Worker* add_worker() {
+  [[gnu::noinline]] Worker* add_worker() {
     Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
     worker.stack = context::protected_fixedsize_stack(kStackBytes).allocate();
     worker.range.size = worker.stack.size;

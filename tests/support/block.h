@@ -67,22 +67,29 @@ static_assert(IsBlock<HostThreadBlock>);
 // memory of each block poisoned.
 template <class Body, class... Params>
 void run_blocks(int64_t blocks, int threads, const Params&... params) {
-  for (int64_t rank = 0; rank < blocks; ++rank) {
-    typename Body::Shared shared;
+  typename Body::Shared shared;
+  const auto poison = [&shared]() noexcept {
     std::memset(static_cast<void*>(&shared), 0xff, sizeof(shared));
-    if (threads == 1) {
+  };
+  if (threads == 1) {
+    for (int64_t rank = 0; rank < blocks; ++rank) {
+      poison();
       OneThreadBlock block{rank, blocks};
       Body{}(block, shared, params...);
-      continue;
     }
-    BlockMeeting meeting(threads);
-    std::vector<std::jthread> team;
-    for (int t = 0; t < threads; ++t) {
-      team.emplace_back([&, t] {
+    return;
+  }
+  BlockMeeting meeting(threads);
+  std::barrier next_block(threads, poison);  // whose threads have all left the one before
+  std::vector<std::jthread> team;
+  for (int t = 0; t < threads; ++t) {
+    team.emplace_back([&, t] {
+      for (int64_t rank = 0; rank < blocks; ++rank) {
+        next_block.arrive_and_wait();
         HostThreadBlock block{&meeting, t, threads, rank, blocks};
         Body{}(block, shared, params...);
-      });
-    }
+      }
+    });
   }
 }
 

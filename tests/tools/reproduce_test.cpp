@@ -157,6 +157,13 @@ key = "test_loss"
   EXPECT_THAT(bytes_of(out_ + "/report.md"), HasSubstr("Seeds 3, 4"));
   expect_failure(run_program({"reproduce", write(kExperiment), "--out", out_, "--seed", "1"}), 2,
                  {"--seed", "found 1", "their own seeds"});
+  const auto expect_no_seeds = [&](const std::string& seeds, const std::string& problem) {
+    std::string text = kExperiment;
+    text.insert(text.find("steps ="), "seeds = " + seeds + "\n");
+    expect_failure(reproduce(write(text)), 2, {"line 5", "seeds", problem});
+  };
+  expect_no_seeds(R"(["1", "-1"])", "found 1,-1, expected whole numbers >= 0");
+  expect_no_seeds(R"(["1", "2", "1"])", "found 1 twice");
 }
 
 TEST_F(Reproduce, WithoutPythonTheRunsAreDone) {
