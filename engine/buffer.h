@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "kernels/stream.h"
 
@@ -34,5 +35,13 @@ void zero(const Stream& stream, void* data, int64_t bytes);
 // Between memory of the stream's device and the host; both wait until the copy is done.
 void copy_to_device(const Stream& stream, void* device, const void* host, int64_t bytes);
 void copy_to_host(const Stream& stream, void* host, const void* device, int64_t bytes);
+
+// A copy of `values` in the stream's memory.
+template <class T>
+Buffer copied(const Stream& stream, const std::vector<T>& values) {
+  Buffer memory(stream, static_cast<int64_t>(values.size() * sizeof(T)));
+  copy_to_device(stream, memory.data(), values.data(), memory.bytes());
+  return memory;
+}
 
 }  // namespace basin

@@ -12,12 +12,6 @@ namespace {
 
 constexpr double kMebibyte = 1 << 20;
 
-Buffer placed(const Stream& stream, const std::vector<double>& values) {
-  Buffer buffer(stream, static_cast<int64_t>(values.size() * sizeof(double)));
-  copy_to_device(stream, buffer.data(), values.data(), buffer.bytes());
-  return buffer;
-}
-
 double* doubles(const Buffer& buffer) {
   return reinterpret_cast<double*>(buffer.data());
 }
@@ -78,8 +72,8 @@ GroupReplay::GroupReplay(GroupPlan plan, const Arena& parameters, Arena* buffers
     const int64_t m = options.microbatch;
     group_shares.push_back(share(std::min(m, options.batch - g * m)));
   }
-  chunk_shares_ = placed(stream, chunk_shares);
-  group_shares_ = placed(stream, group_shares);
+  chunk_shares_ = copied(stream, chunk_shares);
+  group_shares_ = copied(stream, group_shares);
   partial_ = PartialGradients(stream, parameters, plan_.replayers);
   for (int t = 0; options.l2 > 0 && t < plan_.replayers; ++t) {
     point_sums_.push_back(parameters.sibling(inner));

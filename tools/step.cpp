@@ -146,13 +146,6 @@ void load(const Stream& stream, const TensorFile& file, const std::string& path,
   }
 }
 
-template <class T>
-Buffer copied(const Stream& stream, const std::vector<T>& values) {
-  Buffer memory(stream, static_cast<int64_t>(values.size() * sizeof(T)));
-  copy_to_device(stream, memory.data(), values.data(), memory.bytes());
-  return memory;
-}
-
 int run(const Options& o, const CommonOptions& common) {
   const Stream stream = Device::parse(common.device).stream(common.threads, o.step.tf32);
   const StepBatch batch = read_batch(o.batch);

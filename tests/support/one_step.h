@@ -35,10 +35,7 @@ inline PatternBatch pattern_batch(int64_t n) {
 // `values` as elements of T in the stream's memory.
 template <class T, class From>
 Buffer placed(const Stream& stream, const std::vector<From>& values) {
-  const std::vector<T> elements(values.begin(), values.end());
-  Buffer memory(stream, static_cast<int64_t>(elements.size() * sizeof(T)));
-  copy_to_device(stream, memory.data(), elements.data(), memory.bytes());
-  return memory;
+  return copied(stream, std::vector<T>(values.begin(), values.end()));
 }
 
 struct OneStep {
