@@ -28,8 +28,3 @@ void map(const Stream& stream, const F& functor, int64_t n, const Inputs<T, F>& 
 }
 
 }  // namespace basin::cuda
-
-#define BASIN_INSTANTIATE_MAP(T, ...)                                           \
-  template void map<T, __VA_ARGS__>(const Stream&, const __VA_ARGS__&, int64_t, \
-                                    const Inputs<T, __VA_ARGS__>&,              \
-                                    const Outputs<T, __VA_ARGS__>&);

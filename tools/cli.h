@@ -1,5 +1,5 @@
-// What every subcommand of `basin` shares: options, and what runs. CLI11 is much to
-// compile: this is what the files that define options see of it.
+// What every subcommand of `basin` shares: options, and what runs. CLI11 is much to compile: this
+// is what the files that define options see of it.
 #pragma once
 
 #include <functional>
